@@ -1,0 +1,45 @@
+# The commands that stay fixed; docs/development.md says more about each.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8000
+
+.PHONY: venv demo test lint bench faults browser lock
+
+venv: $(VENV)/.stamp
+
+$(VENV)/.stamp: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Causeway needs Python 3.11 or newer; set PYTHON= to one."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)."; exit 1; }
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: venv
+	@exec $(PY) manage.py demo --port $(PORT) $(if $(ONCE),--once)
+
+# Browser tests drive Debian's Chromium, or the one that CHROMIUM names.
+browser:
+	@sh tests/browser/install.sh
+
+test: venv browser
+	$(PY) -m pytest $(ARGS)
+
+lint: venv
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy .
+	$(PY) -m djlint templates sandbox/templates --check --lint --quiet
+	$(PY) -m tests.lint
+
+bench: venv
+	$(PY) -m bench $(if $(ONLY),--only $(ONLY))
+
+faults: venv
+	$(PY) -m bench --faults $(if $(ONLY),--only $(ONLY))
+
+# Writes the lock files anew from requirements*.in. Needs uv.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 requirements.in -o requirements.txt
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 requirements-dev.in -o requirements-dev.txt

@@ -1,0 +1,25 @@
+#!/usr/bin/env python
+"""The portal's command line; ``sandbox`` runs under settings of its own."""
+
+import os
+import sys
+
+from portal import demo
+
+SETTINGS = {"sandbox": "sandbox.settings"}
+
+
+def main(argv: list[str]) -> None:
+    command = argv[1] if len(argv) > 1 else ""
+    if command == "demo":
+        sys.exit(demo.main(argv[2:]))
+    os.environ.setdefault(
+        "DJANGO_SETTINGS_MODULE", SETTINGS.get(command, "portal.settings")
+    )
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(argv)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,299 @@
+"""Everything that can go wrong with Globus, as one tree with a sentence for each.
+
+A class stands for a thing that a caller does differently. What varies between two
+failures of one kind (the code, Globus's own words, the scopes that are missing) is
+an attribute. ``globus_errors()`` is the one place where the SDK's exceptions become
+ours; ``portal.middleware`` is the one place where ours become pages.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import globus_sdk
+from globus_sdk import gare
+
+
+class PortalError(Exception):
+    """Something a person can be told about, and go on from.
+
+    ``title`` and ``advice`` are sentences for that person, ``status`` the HTTP status
+    of the page that shows them.
+    """
+
+    title = "Something went wrong"
+    advice = "Please try again."
+    status = 500
+
+    def __init__(self, advice: str = "") -> None:
+        if advice:
+            self.advice = advice
+        super().__init__(self.advice)
+
+
+class GlobusFailure(PortalError):
+    """Globus did not do what was asked.
+
+    :ivar code: Globus's code, e.g. ``ClientError.NotFound``; may be empty
+    :ivar detail: Globus's own words, untrusted text; may be empty
+    :ivar request_id: what to quote to Globus support; may be empty
+    """
+
+    title = "Globus did not do this"
+    advice = "Globus answered with an error."
+    status = 502
+    #: a later attempt with the same input may work without anyone's help
+    passing = False
+
+    def __init__(
+        self, advice: str = "", *, code: str = "", detail: str = "", request_id: str = ""
+    ) -> None:
+        self.code = code
+        self.detail = detail
+        self.request_id = request_id
+        super().__init__(advice)
+
+
+class GlobusUnreachable(GlobusFailure):
+    """No answer, or "come back later": the same request may work in a minute."""
+
+    title = "Globus cannot be reached"
+    advice = "Globus cannot be reached right now. Please try again in a minute."
+    status = 503
+    passing = True
+
+
+class RateLimited(GlobusUnreachable):
+    """Globus asks for fewer requests.
+
+    :ivar retry_after: seconds to wait, when Globus named them
+    """
+
+    title = "Globus asks us to slow down"
+    advice = "Globus is receiving too many requests. Please try again in a minute."
+
+    def __init__(self, *, retry_after: int | None = None, **facts: str) -> None:
+        self.retry_after = retry_after
+        super().__init__(**facts)
+
+
+class UnexpectedAnswer(GlobusFailure):
+    """An answer that makes no sense. Nothing may be concluded from it."""
+
+    title = "Globus gave an answer that we do not understand"
+    advice = "The answer from Globus made no sense, so nothing was changed."
+
+
+class NotFound(GlobusFailure):
+    """There is no such collection, path or task – for this principal."""
+
+    title = "Not found at Globus"
+    advice = "It does not exist, or it is not visible to you."
+    status = 404
+
+
+class PermissionDenied(GlobusFailure):
+    title = "No permission"
+    advice = "Globus knows who you are and says no. Ask the owner of the collection."
+    status = 403
+
+
+class Conflict(GlobusFailure):
+    """Something like this exists or is going on already."""
+
+    title = "This is going on already"
+    advice = "Globus already has this, or is still busy with it."
+    status = 409
+
+
+class Refused(GlobusFailure):
+    """The request itself was wrong; sending it again changes nothing."""
+
+    title = "Globus refused this"
+    advice = "Globus did not accept the request as it was."
+    status = 400
+
+
+class CollectionUnavailable(GlobusFailure):
+    """The collection's own server failed or is not connected."""
+
+    title = "The collection does not answer"
+    advice = "Globus works, but the collection's own server could not do this."
+    status = 502
+    passing = True
+
+
+class NotADirectory(GlobusFailure):
+    title = "This is not a folder"
+    advice = "The path names a file, so there is nothing to list in it."
+    status = 404
+
+
+class ConsentRequired(GlobusFailure):
+    """The principal must first allow the portal one or more scopes.
+
+    :ivar required_scopes: scope strings as Globus gave them
+    """
+
+    title = "Globus asks for your consent"
+    advice = "Globus needs your consent before the portal may do this for you."
+    status = 403
+
+    def __init__(self, *, required_scopes: tuple[str, ...], **facts: str) -> None:
+        self.required_scopes = required_scopes
+        super().__init__(**facts)
+
+
+class SessionRequired(GlobusFailure):
+    """The principal must sign in (again) in a certain way.
+
+    :ivar parameters: ``session_required_*``, ``session_message``, ``prompt``
+    """
+
+    title = "Globus asks you to sign in again"
+    advice = "The collection wants a fresh or different sign-in before it lets you in."
+    status = 403
+
+    def __init__(self, *, parameters: Mapping[str, Any], **facts: str) -> None:
+        self.parameters = dict(parameters)
+        super().__init__(**facts)
+
+
+class SignInRequired(GlobusFailure):
+    """The portal holds no usable token any more; only a new sign-in brings one."""
+
+    title = "Please sign in again"
+    advice = "Your earlier sign-in with Globus has ended. Sign in again to go on."
+    status = 403
+
+
+class CredentialRefused(GlobusFailure):
+    """Globus Auth does not accept a service account's client id and secret."""
+
+    title = "The service account's secret does not work"
+    advice = (
+        "Globus Auth refused the client id and secret of this service account. "
+        "An administrator can enter a new secret."
+    )
+    status = 403
+
+
+class SignInFailed(PortalError):
+    """A sign-in that did not come to an end. Nobody was signed in."""
+
+    title = "You are not signed in"
+    advice = "The sign-in could not be completed. Please start again."
+    status = 400
+
+
+class SignInDeclined(SignInFailed):
+    advice = "You declined at Globus, so nobody was signed in. You can start again."
+    status = 403
+
+
+class SignInNotOurs(SignInFailed):
+    """Missing, wrong, used or old ``state`` (RFC 6749 section 10.12)."""
+
+    advice = (
+        "This sign-in was not started in this browser, or it was used already, or it "
+        "took too long. Please start again."
+    )
+    status = 400
+
+
+class SignInUnverified(SignInFailed):
+    advice = "The answer from Globus could not be verified, so nobody was signed in."
+    status = 502
+
+
+class SignInUnreachable(SignInFailed):
+    advice = "Globus could not be reached to finish the sign-in. Please try again."
+    status = 503
+
+
+class SignInConflict(SignInFailed):
+    advice = (
+        "Someone else is signed in in this browser. Sign out first, then sign in with "
+        "the other identity."
+    )
+    status = 409
+
+
+class AccountDisabled(SignInFailed):
+    advice = "This account has been switched off. Please ask the portal's administrator."
+    status = 403
+
+
+@contextmanager
+def globus_errors() -> Iterator[None]:
+    """Turns what ``globus_sdk`` raises into this module's tree, cause kept."""
+    try:
+        yield
+    except globus_sdk.GlobusAPIError as err:
+        raise failure_from(err) from err
+    except globus_sdk.NetworkError as err:
+        raise GlobusUnreachable from err
+    except globus_sdk.GlobusError as err:
+        raise UnexpectedAnswer from err
+
+
+def failure_from(err: globus_sdk.GlobusAPIError) -> GlobusFailure:
+    """The class that fits an API error; facts tagged in globus-services 2.7, 3.11."""
+    code = str(err.code or "")
+    facts = {
+        "code": code,
+        "detail": str(err.message or ""),
+        "request_id": str(getattr(err, "request_id", None) or ""),
+    }
+    wanted = gare.to_gare(err)
+    if wanted is not None:
+        return _from_gare(wanted, facts)
+    if err.http_status == 429:
+        seconds = err.headers.get("Retry-After", "")
+        return RateLimited(
+            retry_after=int(seconds) if seconds.isdecimal() else None, **facts
+        )
+    if "NotDirectory" in code:
+        return NotADirectory(**facts)
+    if code.endswith("PermissionDenied"):
+        return PermissionDenied(**facts)
+    if code.endswith(("Exists", "Conflict")):
+        return Conflict(**facts)
+    if "ExternalError" in code or "EndpointError" in code or "GCDisconnected" in code:
+        return CollectionUnavailable(**facts)
+    if err.http_status >= 500:
+        return GlobusUnreachable(**facts)
+    return _BY_STATUS.get(err.http_status, UnexpectedAnswer)(**facts)
+
+
+_BY_STATUS: dict[int, type[GlobusFailure]] = {
+    400: Refused,
+    401: SignInRequired,
+    403: PermissionDenied,
+    404: NotFound,
+    409: Conflict,
+    422: Refused,
+}
+
+
+def _from_gare(wanted: gare.GARE, facts: dict[str, str]) -> GlobusFailure:
+    parameters = wanted.authorization_parameters
+    session = {
+        name: value
+        for name, value in {
+            "session_message": parameters.session_message,
+            "session_required_identities": parameters.session_required_identities,
+            "session_required_single_domain": parameters.session_required_single_domain,
+            "session_required_policies": parameters.session_required_policies,
+            "session_required_mfa": parameters.session_required_mfa,
+            "prompt": parameters.prompt,
+        }.items()
+        if value is not None
+    }
+    scopes = tuple(parameters.required_scopes or ())
+    if scopes and set(session) <= {"session_message"}:
+        return ConsentRequired(required_scopes=scopes, **facts)
+    return SessionRequired(
+        parameters=session | ({"required_scopes": list(scopes)} if scopes else {}),
+        **facts,
+    )

@@ -1,0 +1,90 @@
+"""Which rights the portal asks for, and how scope strings are read and joined.
+
+Scope strings are opaque identifiers that start with ``https://auth.globus.org`` in
+every environment; they are never fetched and never rewritten.
+https://docs.globus.org/api/auth/reference/#scopes
+"""
+
+import re
+from collections.abc import Iterable
+from uuid import UUID
+
+from globus_sdk import GroupsClient, TransferClient
+from globus_sdk.scopes import (
+    GCSCollectionScopes,
+    GroupsScopes,
+    Scope,
+    ScopeParseError,
+    ScopeParser,
+    TransferScopes,
+)
+
+AUTH = "auth.globus.org"
+TRANSFER = TransferClient.resource_server
+GROUPS = GroupsClient.resource_server
+
+#: what everyone is asked for at sign-in
+IDENTITY_SCOPES = (
+    "openid",
+    "profile",
+    "email",
+    "urn:globus:auth:scope:auth.globus.org:view_identity_set",
+)
+SIGN_IN_SCOPES = (
+    *IDENTITY_SCOPES,
+    str(TransferScopes.all),
+    str(GroupsScopes.view_my_groups_and_memberships),
+)
+
+#: the scope that a service account's token for a resource server is asked with
+SERVICE_ACCOUNT_SCOPES = {
+    AUTH: " ".join(IDENTITY_SCOPES),
+    TRANSFER: str(TransferScopes.all),
+    GROUPS: str(GroupsScopes.view_my_groups_and_memberships),
+}
+
+_DATA_ACCESS = re.compile(
+    r"https://auth\.globus\.org/scopes/"
+    r"(?P<collection>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/data_access"
+)
+
+
+def data_access_scope(collection_id: UUID | str) -> Scope:
+    """The optional dependency under which a mapped collection is read."""
+    return GCSCollectionScopes(str(collection_id)).data_access.with_optional(True)
+
+
+def with_data_access(collection_ids: Iterable[UUID | str]) -> str:
+    """``transfer:all`` with every collection's ``data_access`` nested in it."""
+    scope = TransferScopes.all
+    wanted = sorted({str(each) for each in collection_ids})
+    return str(
+        scope.with_dependencies([data_access_scope(collection) for collection in wanted])
+    )
+
+
+def collections_in(scope_strings: Iterable[str]) -> set[UUID]:
+    """The collections whose ``data_access`` the scope strings ask for.
+
+    Text from an error goes no further than this: what the portal asks for is built
+    anew from the ids found, so that no other scope can ride along.
+    """
+    found: set[UUID] = set()
+    for text in scope_strings:
+        try:
+            roots = ScopeParser.parse(text)
+        except ScopeParseError:
+            continue
+        for root in roots:
+            for scope in (root, *root.dependencies):
+                match = _DATA_ACCESS.fullmatch(scope.scope_string)
+                if match:
+                    found.add(UUID(match["collection"]))
+    return found
+
+
+def sign_in_scopes(collection_ids: Iterable[UUID | str] = ()) -> list[str]:
+    """The base set, with the collections' consents nested under ``transfer:all``."""
+    transfer = str(TransferScopes.all)
+    wanted = with_data_access(collection_ids)
+    return [wanted if scope == transfer else scope for scope in SIGN_IN_SCOPES]

@@ -1,0 +1,71 @@
+"""One pool of connections per process, service and degree of patience.
+
+Building a TLS context from the certificate bundle costs about 40 ms of CPU and a new
+connection two or three round trips, whereas an SDK client on a given transport costs
+18 µs (``make bench ONLY=listing``). So every SDK client gets its transport from here,
+and the authorizer, which belongs to one principal, adds the header for each request.
+"""
+
+import os
+import threading
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+
+from globus_sdk.transport import RequestsTransport, RetryConfig
+from requests.adapters import HTTPAdapter
+
+#: connections kept per host; more threads than this wait for one
+POOL_SIZE = 64
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for Globus, and how often to try again.
+
+    :ivar timeout_seconds: for connecting, and between two bytes of an answer
+    """
+
+    timeout_seconds: float
+    retries: int
+    longest_sleep_seconds: float
+
+
+#: someone is looking at a browser: 10 s in all at the worst (security.md R05)
+PAGE = Patience(timeout_seconds=4.5, retries=1, longest_sleep_seconds=1)
+#: a worker, within the deadline of its run
+WORKER = Patience(timeout_seconds=20, retries=3, longest_sleep_seconds=10)
+
+_lock = threading.Lock()
+_transports: dict[tuple[int, str, Patience], RequestsTransport] = {}
+
+
+def shared_transport(service: str, patience: Patience) -> RequestsTransport:
+    """The transport of this process for a service; never close it.
+
+    Keyed by process id, since a connection must not be used on both sides of a fork.
+    """
+    key = (os.getpid(), service, patience)
+    transport = _transports.get(key)
+    if transport is None:
+        with _lock:
+            transport = _transports.get(key)
+            if transport is None:
+                transport = _transports[key] = _new_transport(patience)
+    return transport
+
+
+def retry_config(patience: Patience) -> RetryConfig:
+    return RetryConfig(
+        max_retries=patience.retries, max_sleep=patience.longest_sleep_seconds
+    )
+
+
+def _new_transport(patience: Patience) -> RequestsTransport:
+    transport = RequestsTransport(http_timeout=patience.timeout_seconds)
+    transport.user_agent = "Causeway"
+    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE, pool_block=True)
+    transport.session.mount("https://", adapter)
+    transport.session.mount("http://", adapter)
+    # Cookies of one person's answer must not go out with another's request.
+    transport.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return transport
