@@ -4,21 +4,25 @@
 import os
 import sys
 
-from portal import demo
-
 SETTINGS = {"sandbox": "sandbox.settings"}
 
 
 def main(argv: list[str]) -> None:
     command = argv[1] if len(argv) > 1 else ""
     if command == "demo":
+        from portal import demo
+
         sys.exit(demo.main(argv[2:]))
     os.environ.setdefault(
         "DJANGO_SETTINGS_MODULE", SETTINGS.get(command, "portal.settings")
     )
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(argv)
+    try:
+        execute_from_command_line(argv)
+    except ImproperlyConfigured as err:
+        sys.exit(f"Causeway cannot start: {err}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -128,3 +129,23 @@ def email_from_url(text: str) -> dict[str, object]:
         "EMAIL_USE_SSL": url.scheme == "smtps",
         "EMAIL_TIMEOUT": 10,
     }
+
+
+def env_uuid(name: str) -> UUID | None:
+    text = env_str(name, "")
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError as err:
+        raise BadSetting(f"{name} must be the id of a Globus group.") from err
+
+
+def broker_from_url(text: str) -> str:
+    """``REDIS_URL`` in Celery's spelling, which has one of its own for sockets."""
+    url = urlsplit(text)
+    if url.scheme == "unix":
+        return url._replace(scheme="redis+socket").geturl()
+    if url.scheme not in {"redis", "rediss"}:
+        raise BadSetting("REDIS_URL must start with redis://, rediss:// or unix://.")
+    return text

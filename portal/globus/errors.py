@@ -46,7 +46,12 @@ class GlobusFailure(PortalError):
     passing = False
 
     def __init__(
-        self, advice: str = "", *, code: str = "", detail: str = "", request_id: str = ""
+        self,
+        advice: str = "",
+        *,
+        code: str = "",
+        detail: str = "",
+        request_id: str = "",
     ) -> None:
         self.code = code
         self.detail = detail
@@ -220,8 +225,28 @@ class SignInConflict(SignInFailed):
 
 
 class AccountDisabled(SignInFailed):
-    advice = "This account has been switched off. Please ask the portal's administrator."
+    advice = (
+        "This account has been switched off. Please ask the portal's administrator."
+    )
     status = 403
+
+
+class NotAllowedIn(SignInFailed):
+    """The portal is for the members of a Globus group.
+
+    :ivar group_id: whom to ask
+    """
+
+    title = "This portal is for members of a group"
+    advice = (
+        "You are signed in at Globus, but you are not a member of the group that this "
+        "portal is for. Ask its managers to add you, then sign in again."
+    )
+    status = 403
+
+    def __init__(self, *, group_id: str) -> None:
+        self.group_id = group_id
+        super().__init__()
 
 
 @contextmanager

@@ -59,7 +59,9 @@ def with_data_access(collection_ids: Iterable[UUID | str]) -> str:
     scope = TransferScopes.all
     wanted = sorted({str(each) for each in collection_ids})
     return str(
-        scope.with_dependencies([data_access_scope(collection) for collection in wanted])
+        scope.with_dependencies(
+            [data_access_scope(collection) for collection in wanted]
+        )
     )
 
 

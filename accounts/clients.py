@@ -1,0 +1,64 @@
+"""Turns a principal into SDK clients. Nothing else makes one."""
+
+import time
+
+from globus_sdk import GroupsClient, TransferClient
+from globus_sdk.authorizers import GlobusAuthorizer
+
+from accounts import tokens
+from accounts.models import Principal
+from portal.globus import scopes
+from portal.globus.transport import PAGE, Patience, retry_config, shared_transport
+
+#: How long one client goes on with a token before it looks at the row again: a
+#: revocation takes effect within this time.
+LOOK_AGAIN_SECONDS = 60
+
+
+class VaultAuthorizer(GlobusAuthorizer):
+    """Brings a principal's token to one SDK client; made anew for each client."""
+
+    def __init__(self, principal: Principal, resource_server: str) -> None:
+        self._principal = principal
+        self._resource_server = resource_server
+        self._token: tokens.FreshToken | None = None
+        self._looked_at = 0.0
+        self._renewed_after_401 = False
+
+    def get_authorization_header(self) -> str:
+        age = time.monotonic() - self._looked_at
+        if self._token is None or age > LOOK_AGAIN_SECONDS:
+            self._look()
+        assert self._token is not None
+        return f"Bearer {self._token.secret.reveal()}"
+
+    def handle_missing_authorization(self) -> bool:
+        """After a 401: one renewal, then the answer stands."""
+        if self._renewed_after_401 or self._token is None:
+            return False
+        self._renewed_after_401 = True
+        self._look(refused=self._token.generation)
+        return True
+
+    def _look(self, refused: int | None = None) -> None:
+        self._token = tokens.access_token(
+            self._principal, self._resource_server, refused=refused
+        )
+        self._looked_at = time.monotonic()
+
+
+def transfer_client(principal: Principal, patience: Patience = PAGE) -> TransferClient:
+    """Acts for this principal and nobody else; asks for its token when it is used."""
+    return TransferClient(
+        authorizer=VaultAuthorizer(principal, scopes.TRANSFER),
+        transport=shared_transport("transfer", patience),
+        retry_config=retry_config(patience),
+    )
+
+
+def groups_client(principal: Principal, patience: Patience = PAGE) -> GroupsClient:
+    return GroupsClient(
+        authorizer=VaultAuthorizer(principal, scopes.GROUPS),
+        transport=shared_transport("groups", patience),
+        retry_config=retry_config(patience),
+    )

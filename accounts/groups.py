@@ -1,0 +1,48 @@
+"""The Globus groups of a principal."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from globus_sdk import GroupsClient
+
+from portal.globus.errors import UnexpectedAnswer, globus_errors
+
+
+@dataclass(frozen=True)
+class Group:
+    """:ivar roles: sorted; a person may have one per linked identity"""
+
+    id: str
+    name: str
+    description: str
+    roles: tuple[str, ...]
+
+    @property
+    def joined_roles(self) -> str:
+        return "|".join(self.roles)
+
+
+def my_groups(groups_client: GroupsClient) -> list[Group]:
+    """Groups in which the caller is an active member, by name.
+
+    https://groups.api.globus.org/redoc#tag/groups
+    """
+    with globus_errors():
+        answer = groups_client.get_my_groups()
+        rows = list(answer)
+    return sorted(
+        (_group(row) for row in rows), key=lambda group: group.name.casefold()
+    )
+
+
+def _group(row: Any) -> Group:
+    try:
+        memberships = row["my_memberships"]
+        return Group(
+            id=str(row["id"]),
+            name=str(row["name"]),
+            description=str(row.get("description") or ""),
+            roles=tuple(sorted({str(each["role"]) for each in memberships})),
+        )
+    except (KeyError, TypeError, AttributeError) as err:
+        raise UnexpectedAnswer(code="Groups") from err

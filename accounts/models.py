@@ -1,0 +1,313 @@
+"""Who is asking, and what the portal keeps to act for them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts import vault
+from accounts.secret import Secret
+
+CLIENT_IDENTITY_DOMAIN = "clients.auth.globus.org"
+
+
+class PortalUserManager(UserManager["User"]):
+    """Makes local accounts for ``createsuperuser``; people come through sign-in."""
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        # Only local accounts have a password; a Globus identity has no name here.
+        return self.get(username=username, identity_id=None)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person, known by the ``sub`` that Globus Auth gives for one identity.
+
+    Never looked up by name or e-mail, which change hands (security.md L21). The few
+    local accounts, made on the command line, have no identity.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    identity_id = models.UUIDField(
+        "identity", null=True, unique=True, editable=False, default=None
+    )
+    #: the identity id for people of Globus, a chosen name for local accounts
+    username = models.CharField(max_length=150, unique=True)
+    preferred_username = models.CharField(
+        "username at Globus", max_length=255, blank=True
+    )
+    name = models.CharField(max_length=255, blank=True)
+    email = models.CharField("e-mail", max_length=255, blank=True)
+    organization = models.CharField(max_length=255, blank=True)
+    identity_provider_name = models.CharField(
+        "identity provider", max_length=255, blank=True
+    )
+    #: of ``{"sub", "username", "name", "organization"}``; the own one included
+    linked_identities = models.JSONField(default=list, blank=True)
+    is_active = models.BooleanField("may sign in", default=True)
+    is_staff = models.BooleanField("staff", default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[PortalUserManager] = PortalUserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        ordering: ClassVar = ["name", "preferred_username"]
+
+    def __str__(self) -> str:
+        return self.name or self.preferred_username or self.username
+
+    def get_short_name(self) -> str:
+        return str(self)
+
+    @property
+    def owner_key(self) -> str:
+        return f"user:{self.pk}"
+
+    @property
+    def identity_username(self) -> str:
+        return self.preferred_username or self.username
+
+
+class ServiceAccount(models.Model):
+    """A client identity that acts by itself, by the client credentials grant.
+
+    Access at Globus is given to ``identity_username``; what the portal lets it do is
+    written in the job rows that name it.
+    https://docs.globus.org/guides/recipes/automate-with-service-account/
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    client_id = models.UUIDField("client ID", unique=True)
+    purpose = models.TextField(blank=True)
+    owner = models.ForeignKey(
+        User, on_delete=models.PROTECT, related_name="owned_service_accounts"
+    )
+    enabled = models.BooleanField(default=True)
+    disabled_reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if not self.enabled and not self.disabled_reason.strip():
+            raise ValidationError(
+                {"disabled_reason": "Say why, so that others know what to wait for."}
+            )
+
+    @property
+    def owner_key(self) -> str:
+        return f"service-account:{self.pk}"
+
+    @property
+    def identity_username(self) -> str:
+        """The name to copy into a collection's permissions."""
+        return f"{self.client_id}@{CLIENT_IDENTITY_DOMAIN}"
+
+
+#: Whoever a token is held for. Nothing in ``transfers`` knows which of the two it has.
+Principal = User | ServiceAccount
+
+
+class ServiceAccountSecret(models.Model):
+    """One of the client secrets of a service account; write-only for everyone.
+
+    New -> Active -> Retired. At most one is active; a second slot lets a new secret
+    be entered and tested before the old one goes.
+    """
+
+    class State(models.TextChoices):
+        NEW = "new"
+        ACTIVE = "active"
+        RETIRED = "retired"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    service_account = models.ForeignKey(
+        ServiceAccount, on_delete=models.CASCADE, related_name="secrets"
+    )
+    label = models.CharField(max_length=100)
+    sealed_secret = models.BinaryField(editable=False)
+    state = models.CharField(max_length=10, choices=State, default=State.NEW)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["service_account"],
+                condition=Q(state="active"),
+                name="one_active_secret",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.get_state_display()})"
+
+    def seal(self, secret: str) -> None:
+        self.sealed_secret = vault.seal(secret, self._binding())
+
+    def open(self) -> Secret:
+        return vault.open_sealed(self.sealed_secret, self._binding())
+
+    def _binding(self) -> vault.Binding:
+        return vault.Binding(
+            table="service_account_secret",
+            column="sealed_secret",
+            row=str(self.pk),
+            owner=f"service-account:{self.service_account_id}",
+        )
+
+
+class TokenQuerySet(models.QuerySet["Token"]):
+    def held_for(self, principal: Principal) -> TokenQuerySet:
+        return self.filter(**owner_fields(principal))
+
+
+def owner_fields(principal: Principal) -> dict[str, Any]:
+    """The look-up that finds what belongs to a principal, and to nobody else."""
+    if isinstance(principal, User):
+        return {"user": principal}
+    return {"service_account": principal}
+
+
+class Token(models.Model):
+    """What the portal may do at one resource server for one principal.
+
+    Ok -> Backing off (Auth is out of reach; tried again at ``next_try_at``) -> Ok.
+    Ok -> Needs sign-in (the refresh token is dead; only a person can mend it) -> Ok.
+    Revoked is the end of a row.
+
+    ``generation`` counts what was stored. Every write names the one that it read, so
+    that an object kept too long cannot bring back a spent token (T09).
+    """
+
+    class State(models.TextChoices):
+        OK = "ok", "OK"
+        BACKING_OFF = "backing_off", "waiting for Globus Auth"
+        NEEDS_SIGN_IN = "needs_sign_in", "needs a new sign-in"
+        REVOKED = "revoked"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.CASCADE, related_name="tokens"
+    )
+    service_account = models.ForeignKey(
+        ServiceAccount, null=True, on_delete=models.CASCADE, related_name="tokens"
+    )
+    resource_server = models.CharField(max_length=255)
+    scope = models.TextField(blank=True)
+    sealed_access_token = models.BinaryField(null=True, editable=False)
+    sealed_refresh_token = models.BinaryField(null=True, editable=False)
+    issued_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    generation = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=20, choices=State, default=State.OK)
+    next_try_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=300, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+
+    objects = TokenQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=True) ^ Q(service_account__isnull=True),
+                name="token_has_one_owner",
+            ),
+            models.UniqueConstraint(
+                fields=["user", "resource_server"], name="one_token_per_user_and_server"
+            ),
+            models.UniqueConstraint(
+                fields=["service_account", "resource_server"],
+                name="one_token_per_account_and_server",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"token {self.pk} for {self.resource_server}"
+
+    @property
+    def owner_key(self) -> str:
+        if self.user_id:
+            return f"user:{self.user_id}"
+        return f"service-account:{self.service_account_id}"
+
+    def put(
+        self,
+        *,
+        access_token: str,
+        refresh_token: str | None,
+        scope: str,
+        expires_in: timedelta,
+    ) -> None:
+        """Takes in what Auth answered; without a refresh token the old one stays."""
+        now = timezone.now()
+        self.sealed_access_token = vault.seal(access_token, self._binding("access"))
+        if refresh_token:
+            self.sealed_refresh_token = vault.seal(
+                refresh_token, self._binding("refresh")
+            )
+        self.scope = scope
+        self.issued_at = now
+        self.expires_at = now + expires_in
+        self.state = self.State.OK
+        self.next_try_at = None
+        self.last_error = ""
+        self.failures = 0
+        self.generation += 1
+
+    #: the columns that ``put`` changes
+    PUT_FIELDS = (
+        "sealed_access_token",
+        "sealed_refresh_token",
+        "scope",
+        "issued_at",
+        "expires_at",
+        "state",
+        "next_try_at",
+        "last_error",
+        "failures",
+        "generation",
+    )
+
+    def access_token(self) -> Secret:
+        assert self.sealed_access_token is not None
+        return vault.open_sealed(self.sealed_access_token, self._binding("access"))
+
+    def refresh_token(self) -> Secret | None:
+        if self.sealed_refresh_token is None:
+            return None
+        return vault.open_sealed(self.sealed_refresh_token, self._binding("refresh"))
+
+    def lasts_until(self, moment: datetime) -> bool:
+        return (
+            self.sealed_access_token is not None
+            and self.expires_at is not None
+            and self.expires_at > moment
+        )
+
+    def _binding(self, column: str) -> vault.Binding:
+        return vault.Binding(
+            table="token",
+            column=column,
+            row=str(self.pk),
+            owner=self.owner_key,
+            purpose=self.resource_server,
+        )

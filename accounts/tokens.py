@@ -1,0 +1,297 @@
+"""The one door to a fresh access token, for a person or a service account.
+
+However many processes find a token stale, one request goes to Auth: the row is
+locked, read again under the lock, renewed only if it is still stale, and saved in the
+same transaction (security.md T08). Callers that still hold a token that works do not
+wait for the one that renews.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import globus_sdk
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from accounts.models import Principal, ServiceAccount, Token, User, owner_fields
+from accounts.portal_client import auth_client, portal_auth_client
+from accounts.secret import Secret
+from portal.globus import scopes
+from portal.globus.errors import (
+    AccountDisabled,
+    CredentialRefused,
+    GlobusFailure,
+    GlobusUnreachable,
+    PortalError,
+    SignInRequired,
+    UnexpectedAnswer,
+    failure_from,
+    globus_errors,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Renewed somewhere in this span before it expires; at random, so that the tokens of
+#: one sign-in are not all renewed in the same second.
+RENEW_EARLIEST = timedelta(minutes=10)
+RENEW_LATEST = timedelta(minutes=5)
+#: A token this close to its end may be refused on its way: better wait for a new one.
+LAST_USE = timedelta(seconds=60)
+#: Longer than the longest answer of Auth (4.5 s twice, and a second between).
+LOCK_TIMEOUT_MS = 15_000
+BACK_OFF_SECONDS = (1, 2, 5, 10, 30, 60)
+
+
+@dataclass(frozen=True)
+class FreshToken:
+    """:ivar generation: names this token when Globus should refuse it"""
+
+    secret: Secret
+    generation: int
+
+
+def access_token(
+    principal: Principal, resource_server: str, *, refused: int | None = None
+) -> FreshToken:
+    """A token that works now.
+
+    :param refused: the generation that Globus just answered with 401; it is renewed
+        unless somebody else did so already
+    :raises SignInRequired: only the person can bring a new token
+    :raises CredentialRefused: the secret of the service account does not work
+    :raises GlobusUnreachable: Auth does not answer and the old token has expired
+    """
+    check_enabled(principal)
+    row = (
+        Token.objects.held_for(principal)
+        .filter(resource_server=resource_server)
+        .first()
+    )
+    if row is None:
+        row = _new_row(principal, resource_server)
+    if row.state in (Token.State.NEEDS_SIGN_IN, Token.State.REVOKED):
+        raise SignInRequired
+    now = timezone.now()
+    if row.generation != refused:
+        if row.lasts_until(now + random.uniform(1, 2) * RENEW_LATEST):  # noqa: S311 - only spreads load
+            return FreshToken(row.access_token(), row.generation)
+        if row.lasts_until(now + LAST_USE):
+            renewed = _renew_unless_busy(principal, row)
+            row = renewed or row
+            return FreshToken(row.access_token(), row.generation)
+    row = _renew(principal, row, refused=refused)
+    return FreshToken(row.access_token(), row.generation)
+
+
+def check_enabled(principal: Principal) -> None:
+    """Nobody acts any more for a person or account that was switched off (L25)."""
+    if isinstance(principal, User):
+        if not principal.is_active:
+            raise AccountDisabled
+    elif not principal.enabled:
+        raise CredentialRefused(
+            f"The service account “{principal.name}” is switched off: "
+            f"{principal.disabled_reason or 'no reason given'}."
+        )
+
+
+def store_sign_in(user: User, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Keeps the tokens of a sign-in, one row per resource server.
+
+    :param entries: token entries as Auth sends them: ``resource_server``,
+        ``access_token``, ``refresh_token``, ``scope``, ``expires_in`` (seconds)
+
+    Called inside the transaction of the sign-in.
+    """
+    # Sorted, so that two sign-ins of one person lock the rows in the same order.
+    for entry in sorted(entries, key=lambda each: str(each["resource_server"])):
+        server = entry["resource_server"]
+        Token.objects.get_or_create(user=user, resource_server=server)
+        row = Token.objects.select_for_update().get(user=user, resource_server=server)
+        row.put(
+            access_token=entry["access_token"],
+            refresh_token=entry.get("refresh_token"),
+            scope=entry.get("scope", ""),
+            expires_in=timedelta(seconds=int(entry.get("expires_in", 0))),
+        )
+        row.save(update_fields=Token.PUT_FIELDS)
+
+
+def grant_data_access(account: ServiceAccount, collection_ids: Iterable[str]) -> None:
+    """Gives a service account's own consent to mapped collections.
+
+    A client identity consents by a client credentials grant that names the nested
+    scope; consents hang on the identity, so tokens issued before work as well
+    (globus-services 2.4).
+    """
+    check_enabled(account)
+    client = auth_client(account)
+    with globus_errors():
+        client.oauth2_client_credentials_tokens(
+            requested_scopes=scopes.with_data_access(collection_ids)
+        )
+
+
+def _new_row(principal: Principal, resource_server: str) -> Token:
+    """A service account's row is made on first use; a person's at sign-in only."""
+    if isinstance(principal, User):
+        raise SignInRequired
+    if resource_server not in scopes.SERVICE_ACCOUNT_SCOPES:
+        raise CredentialRefused(
+            f"Service accounts are not meant to act at {resource_server}."
+        )
+    row, _ = Token.objects.get_or_create(
+        **owner_fields(principal), resource_server=resource_server
+    )
+    return row
+
+
+def _renew_unless_busy(principal: Principal, row: Token) -> Token | None:
+    """Renews early; nothing if somebody else is at it or Auth cannot be reached."""
+    try:
+        return _renew(principal, row, refused=None, wait=False)
+    except GlobusFailure as err:
+        if not err.passing:
+            raise
+        logger.warning("Token %s was not renewed ahead of time: %s", row.pk, err.code)
+        return None
+
+
+def _renew(
+    principal: Principal, seen: Token, *, refused: int | None, wait: bool = True
+) -> Token:
+    failure: PortalError | None = None
+    # Durable: a caller's transaction that is rolled back later would lose what Auth
+    # has already replaced.
+    with transaction.atomic(durable=True):
+        row = _locked(seen, wait=wait)
+        if row is None:
+            raise GlobusUnreachable(code="RenewalGoingOn")
+        if not _is_stale(row, seen, refused):
+            return row
+        failure = _backing_off(row)
+        if failure is None:
+            try:
+                _ask_auth(principal, row)
+            except GlobusFailure as err:
+                # Kept, and raised after the commit: the row says what happened.
+                failure = err
+                _note_failure(row, err)
+    if failure is not None:
+        raise failure
+    return row
+
+
+def _locked(seen: Token, *, wait: bool) -> Token | None:
+    rows = Token.objects.select_for_update(skip_locked=not wait)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+    try:
+        return rows.filter(pk=seen.pk).first()
+    except OperationalError as err:
+        raise GlobusUnreachable(code="RenewalTakesLong") from err
+
+
+def _is_stale(row: Token, seen: Token, refused: int | None) -> bool:
+    """Whether the row still is what the caller found wanting, read under the lock."""
+    if row.state in (Token.State.NEEDS_SIGN_IN, Token.State.REVOKED):
+        raise SignInRequired
+    if row.generation == refused:
+        return True
+    if row.generation != seen.generation:
+        return not row.lasts_until(timezone.now() + LAST_USE)
+    return not row.lasts_until(timezone.now() + RENEW_EARLIEST)
+
+
+def _backing_off(row: Token) -> GlobusUnreachable | None:
+    waiting = row.state == Token.State.BACKING_OFF and row.next_try_at
+    if waiting and waiting > timezone.now():
+        return GlobusUnreachable(code="BackingOff")
+    return None
+
+
+def _ask_auth(principal: Principal, row: Token) -> None:
+    """One request to Auth; on success the row holds what it answered, saved."""
+    try:
+        if isinstance(principal, User):
+            answer = _refreshed(row)
+        else:
+            answer = _by_credentials(principal, row.resource_server)
+    except globus_sdk.AuthAPIError as err:
+        raise _token_failure(err, principal) from err
+    except globus_sdk.NetworkError as err:
+        raise GlobusUnreachable from err
+    entry = answer.by_resource_server.get(row.resource_server)
+    if entry is None or not entry.get("access_token"):
+        raise UnexpectedAnswer(code="WrongResourceServer")
+    row.put(
+        access_token=entry["access_token"],
+        refresh_token=entry.get("refresh_token"),
+        scope=entry.get("scope") or row.scope,
+        expires_in=_from_now(entry["expires_at_seconds"]),
+    )
+    row.save(update_fields=Token.PUT_FIELDS)
+
+
+def _refreshed(row: Token) -> globus_sdk.OAuthTokenResponse:
+    refresh_token = row.refresh_token()
+    if refresh_token is None:
+        raise SignInRequired(code="NoRefreshToken")
+    return portal_auth_client().oauth2_refresh_token(refresh_token.reveal())
+
+
+def _by_credentials(
+    account: ServiceAccount, resource_server: str
+) -> globus_sdk.OAuthTokenResponse:
+    return auth_client(account).oauth2_client_credentials_tokens(
+        requested_scopes=scopes.SERVICE_ACCOUNT_SCOPES[resource_server]
+    )
+
+
+def _token_failure(err: globus_sdk.AuthAPIError, principal: Principal) -> GlobusFailure:
+    """What a refusal of the token endpoint means (RFC 6749 section 5.2)."""
+    body = err.raw_json or {}
+    reason = str(body.get("error", ""))
+    if isinstance(principal, User):
+        if reason == "invalid_grant":
+            return SignInRequired(code=reason)
+        if reason in ("invalid_client", "unauthorized_client"):
+            return CredentialRefused(
+                "Globus Auth refused the portal's own client id and secret; "
+                "an operator must look at GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET.",
+                code=reason,
+            )
+    elif reason in ("invalid_client", "unauthorized_client", "invalid_grant"):
+        return CredentialRefused(code=reason)
+    failure = failure_from(err)
+    if isinstance(failure, SignInRequired):
+        # A 401 without a reason says nothing about this person's token.
+        return UnexpectedAnswer(code=reason or failure.code)
+    return failure
+
+
+def _note_failure(row: Token, err: GlobusFailure) -> None:
+    row.failures = min(row.failures + 1, 1000)
+    row.last_error = f"{type(err).__name__} {err.code}".strip()[:300]
+    if isinstance(err, SignInRequired):
+        row.state = Token.State.NEEDS_SIGN_IN
+    else:
+        row.state = Token.State.BACKING_OFF
+        row.next_try_at = timezone.now() + _back_off(row.failures)
+    row.save(update_fields=["state", "next_try_at", "last_error", "failures"])
+    logger.warning("Token %s was not renewed: %s", row.pk, row.last_error)
+
+
+def _back_off(failures: int) -> timedelta:
+    step = min(failures, len(BACK_OFF_SECONDS)) - 1
+    return timedelta(seconds=BACK_OFF_SECONDS[step] * random.uniform(0.5, 1))  # noqa: S311 - only spreads load
+
+
+def _from_now(epoch_seconds: int) -> timedelta:
+    return timedelta(seconds=epoch_seconds - timezone.now().timestamp())

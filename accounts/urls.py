@@ -1,0 +1,16 @@
+"""Addresses of sign-in and of the pages about oneself."""
+
+from django.urls import path
+
+from accounts import views
+
+app_name = "accounts"
+urlpatterns = [
+    path("login/", views.sign_in, name="sign_in"),
+    path("login/globus/", views.begin, name="begin"),
+    path("complete/globus/", views.complete, name="complete"),
+    path("logout/", views.sign_out, name="sign_out"),
+    path("account/", views.account, name="account"),
+    path("groups/", views.my_groups, name="groups"),
+    path("groups.csv", views.my_groups_csv, name="groups_csv"),
+]

@@ -1,0 +1,50 @@
+"""The Celery application: workers that wait for the network, and the tick."""
+
+import logging
+from typing import Any
+
+from celery import Celery, Task
+from celery.signals import beat_init, setup_logging, worker_init
+from django.db import transaction
+from kombu.exceptions import OperationalError as BrokerError
+
+from portal.startup import django_or_exit, services_or_exit
+
+logger = logging.getLogger(__name__)
+
+django_or_exit()
+
+app = Celery("causeway")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logging(**kwargs: Any) -> None:
+    """Celery's own set-up would go around the filter that takes secrets out."""
+
+
+@worker_init.connect
+@beat_init.connect
+def check_services(**kwargs: Any) -> None:
+    services_or_exit()
+
+
+def send_after_commit(worker_function: Task, *args: str) -> None:
+    """Queue work once the rows it is about are committed.
+
+    A message that cannot be sent is no error for the caller: the row says what is to
+    be done, and the sweep (``transfers.tasks.tick``) sends it again.
+    """
+
+    def send() -> None:
+        try:
+            worker_function.delay(*args)
+        except BrokerError:
+            logger.warning(
+                "Redis took no message for %s %s; the sweep will send it",
+                worker_function.name,
+                args,
+            )
+
+    transaction.on_commit(send)

@@ -1,0 +1,105 @@
+"""Request ids, private pages, and the one place where failures become pages."""
+
+import logging
+import uuid
+from collections.abc import Callable
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from portal.globus.errors import (
+    ConsentRequired,
+    PortalError,
+    SessionRequired,
+    SignInFailed,
+    SignInRequired,
+)
+from portal.globus.scopes import collections_in
+
+logger = logging.getLogger(__name__)
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class ServiceUnavailable(PortalError):
+    title = "The portal cannot work right now"
+    advice = "Its database does not answer. Please try again in a minute."
+    status = 503
+
+
+class RequestIdMiddleware:
+    """Gives each request an id, to quote and to find in the logs."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.request_id = uuid.uuid4().hex[:12]  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        return response
+
+
+class PrivatePagesMiddleware:
+    """Pages of a signed-in person are kept by no cache (security.md S08)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.user.is_authenticated and "Cache-Control" not in response:
+            response["Cache-Control"] = "no-store, private"
+        return response
+
+
+class FailurePageMiddleware:
+    """Turns a ``PortalError`` into a sentence and a way on."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponse | None:
+        if isinstance(exception, OperationalError):
+            logger.error("The database failed: %s", type(exception).__name__)
+            exception = ServiceUnavailable()
+        if not isinstance(exception, PortalError) or isinstance(
+            exception, ImproperlyConfigured
+        ):
+            return None
+        return failure_page(request, exception)
+
+
+def failure_page(request: HttpRequest, failure: PortalError) -> HttpResponse:
+    """The page for a failure; a fragment of it when htmx asked."""
+    context = {
+        "failure": failure,
+        "next": resumable_path(request),
+        "consent_collections": (
+            sorted(map(str, collections_in(failure.required_scopes)))
+            if isinstance(failure, ConsentRequired)
+            else []
+        ),
+        "offers_sign_in": isinstance(
+            failure, SignInFailed | SignInRequired | ConsentRequired | SessionRequired
+        ),
+        "request_id": getattr(request, "request_id", ""),
+    }
+    template = "_failure.html" if getattr(request, "htmx", False) else "failure.html"
+    return render(request, template, context, status=failure.status)
+
+
+def resumable_path(request: HttpRequest) -> str:
+    """Where to go on after a sign-in: this page if it can be asked for again."""
+    if request.method not in ("GET", "HEAD"):
+        return "/"
+    if request.path.startswith(("/login/", "/complete/")):
+        return "/"
+    return request.get_full_path()

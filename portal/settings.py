@@ -1,0 +1,280 @@
+"""Settings of the portal, read from the environment (docs/configuration.md).
+
+Nothing secret has a default. ``portal.demo`` and the tests fill the environment; a
+production site does it with its own secrets.
+"""
+
+from pathlib import Path
+
+import django_stubs_ext
+from csp.constants import NONE, SELF
+from globus_sdk import config as sdk_config
+
+from portal import env
+
+# Lets ``ModelAdmin[User]`` and the like stand in code that runs.
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+PUBLIC_BASE_URL = env.public_base_url()
+SECURE = PUBLIC_BASE_URL.scheme == "https"
+
+SECRET_KEY = env.env_secret("PORTAL_SECRET_KEY")
+VAULT_KEYS_FILE = Path(env.env_str("PORTAL_VAULT_KEYS_FILE"))
+DEBUG = False
+ALLOWED_HOSTS = [PUBLIC_BASE_URL.hostname]
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "portal.admin_site.CausewayAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "social_django",
+    "csp",
+    "django_htmx",
+    "bootstrap",  # django-bootstrap-static: Bootstrap's files
+    "portal",
+    "accounts",
+    "transfers",
+]
+
+MIDDLEWARE = [
+    "portal.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.PrivatePagesMiddleware",
+    "portal.middleware.FailurePageMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.everywhere",
+            ]
+        },
+    }
+]
+
+# Data
+#
+# Web and worker processes run threads, so connections come from a pool; a thread
+# waits at most ten seconds for one.
+DATABASES = {"default": env.database_from_url(env.env_secret("DATABASE_URL"))}
+DATABASES["default"]["OPTIONS"] |= {  # type: ignore[operator]
+    "connect_timeout": 5,
+    "pool": {
+        "min_size": 0,
+        "max_size": env.env_int("PORTAL_DATABASE_POOL", 20),
+        "timeout": 10,
+        "max_idle": 300,
+    },
+}
+REDIS_URL = env.env_secret("REDIS_URL")
+
+AUTH_USER_MODEL = "accounts.User"
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# Time and language
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+# Static files: built ones (``collectstatic``) when there are any, as in the image;
+# from a checkout they are served as they lie.
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+_BUILT = (STATIC_ROOT / "staticfiles.json").exists()
+WHITENOISE_USE_FINDERS = not _BUILT
+STORAGES = {
+    "staticfiles": {
+        "BACKEND": (
+            "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            if _BUILT
+            else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        )
+    }
+}
+
+# Sessions, cookies, headers (security.md S01–S10)
+_HOST_PREFIX = "__Host-" if SECURE else ""
+SESSION_COOKIE_NAME = f"{_HOST_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{_HOST_PREFIX}csrftoken"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+# Lax: a strict cookie is lost when the person comes back from the provider.
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
+SESSION_COOKIE_AGE = 604_800  # seconds: seven days
+SECURE_SSL_REDIRECT = SECURE
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https")
+    if env.env_bool("PORTAL_BEHIND_TLS_PROXY")
+    else None
+)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = env.env_int("PORTAL_HSTS_SECONDS", 31_536_000) if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+USE_X_FORWARDED_HOST = False
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+
+# Sign-in (security.md section 2). The SDK's own variables say where Globus Auth is,
+# so that sign-in and API calls always speak to the same deployment.
+GLOBUS_CLIENT_ID = env.env_str("GLOBUS_CLIENT_ID")
+GLOBUS_CLIENT_SECRET = env.env_secret("GLOBUS_CLIENT_SECRET")
+GLOBUS_AUTH_URL = sdk_config.get_service_url("auth").rstrip("/")
+LOGIN_URL = "accounts:sign_in"
+LOGIN_REDIRECT_URL = "/"
+AUTHENTICATION_BACKENDS = [
+    "accounts.sign_in.GlobusSignIn",
+    # for an administrator made by ``createsuperuser``, at /admin/ only
+    "django.contrib.auth.backends.ModelBackend",
+]
+SOCIAL_AUTH_PIPELINE = (
+    "social_core.pipeline.social_auth.social_details",
+    "social_core.pipeline.social_auth.social_uid",
+    "social_core.pipeline.social_auth.auth_allowed",
+    "accounts.sign_in.lock_identity",
+    "accounts.sign_in.refuse_second_identity",
+    "social_core.pipeline.social_auth.social_user",
+    "accounts.sign_in.find_or_create_user",
+    "social_core.pipeline.social_auth.associate_user",
+    "accounts.sign_in.remember_profile",
+    "accounts.sign_in.store_tokens",
+    "accounts.sign_in.apply_groups",
+)
+SOCIAL_AUTH_JSONFIELD_ENABLED = True
+SOCIAL_AUTH_RAISE_EXCEPTIONS = False
+SOCIAL_AUTH_REDIRECT_IS_HTTPS = SECURE
+SOCIAL_AUTH_SANITIZE_REDIRECTS = True
+SOCIAL_AUTH_LOGIN_REDIRECT_URL = LOGIN_REDIRECT_URL
+SOCIAL_AUTH_GLOBUS_KEY = GLOBUS_CLIENT_ID
+SOCIAL_AUTH_GLOBUS_SECRET = GLOBUS_CLIENT_SECRET
+SOCIAL_AUTH_GLOBUS_OIDC_ENDPOINT = GLOBUS_AUTH_URL
+SOCIAL_AUTH_GLOBUS_ID_TOKEN_ISSUER = GLOBUS_AUTH_URL
+SOCIAL_AUTH_GLOBUS_USE_PKCE = True
+SOCIAL_AUTH_GLOBUS_JWT_ALGORITHMS = ["RS512"]
+SOCIAL_AUTH_GLOBUS_JWT_LEEWAY = 60  # seconds
+SOCIAL_AUTH_GLOBUS_ID_TOKEN_MAX_AGE = 300  # seconds
+SOCIAL_AUTH_GLOBUS_STATE_LIFETIME = 1800  # seconds
+SOCIAL_AUTH_GLOBUS_NONCE_LIFETIME = 1800  # seconds
+SOCIAL_AUTH_GLOBUS_TOKEN_ENDPOINT_AUTH_METHOD = "client_secret_basic"  # noqa: S105 - the method's name
+SOCIAL_AUTH_GLOBUS_AUTH_EXTRA_ARGUMENTS = {"access_type": "offline"}
+SOCIAL_AUTH_GLOBUS_ALLOWED_REDIRECT_HOSTS: list[str] = []
+SOCIAL_AUTH_GLOBUS_EXTRA_DATA: list[str] = []
+SOCIAL_AUTH_GLOBUS_VERIFY_SSL = sdk_config.get_ssl_verify()
+
+# Globus groups that open the portal, the staff pages and the admin; empty: everyone
+# may come in, nobody becomes staff by signing in.
+GROUP_USERS = env.env_uuid("PORTAL_GROUP_USERS")
+GROUP_STAFF = env.env_uuid("PORTAL_GROUP_STAFF")
+GROUP_ADMINS = env.env_uuid("PORTAL_GROUP_ADMINS")
+
+# Mail
+globals().update(env.email_from_url(env.env_secret("EMAIL_URL", "console:")))
+DEFAULT_FROM_EMAIL = env.env_str(
+    "PORTAL_FROM_EMAIL", f"causeway@{PUBLIC_BASE_URL.hostname}"
+)
+
+# Workers (security.md section 6). Redis carries messages, Postgres holds the truth.
+CELERY_BROKER_URL = env.broker_from_url(REDIS_URL)
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TASK_SOFT_TIME_LIMIT = 3300  # seconds; prefork queue only
+CELERY_TASK_TIME_LIMIT = 3600  # seconds; prefork queue only
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 10_800,  # seconds; longer than any run
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "tick": {
+        "task": "transfers.tasks.tick",
+        "schedule": env.env_int("PORTAL_TICK_SECONDS", 5),
+        "options": {"expires": 5},
+    }
+}
+
+# Logs: everything passes the filter that takes secrets out (security.md G01, G02).
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"no_secrets": {"()": "portal.logs.NoSecrets"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "filters": ["no_secrets"],
+            "formatter": "line",
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": env.env_str("PORTAL_LOG_LEVEL", "INFO")},
+    "loggers": {
+        # These print tokens or whole answers at DEBUG.
+        "globus_sdk": {"level": "INFO"},
+        "urllib3": {"level": "INFO"},
+        "requests": {"level": "INFO"},
+        "social": {"level": "INFO"},
+        "django.server": {"handlers": [], "propagate": True},
+        "django": {"handlers": [], "propagate": True},
+    },
+}
+SILENCED_SYSTEM_CHECKS: list[str] = []
