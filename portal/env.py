@@ -145,7 +145,7 @@ def broker_from_url(text: str) -> str:
     """``REDIS_URL`` in Celery's spelling, which has one of its own for sockets."""
     url = urlsplit(text)
     if url.scheme == "unix":
-        return url._replace(scheme="redis+socket").geturl()
+        return f"redis+socket{text.removeprefix('unix')}"
     if url.scheme not in {"redis", "rediss"}:
         raise BadSetting("REDIS_URL must start with redis://, rediss:// or unix://.")
     return text
