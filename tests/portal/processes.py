@@ -1,0 +1,30 @@
+"""What runs on this machine, for tests that must leave nothing running."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]  # it has no stubs here
+
+LIMIT_SECONDS = 30.0
+
+
+def naming(text: str | Path) -> list[psutil.Process]:
+    """The processes whose command line names something, such as a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if str(text) in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def eventually(is_so: Callable[[], object]) -> bool:
+    """Look again and again, for a limited time."""
+    give_up_at = time.monotonic() + LIMIT_SECONDS
+    while time.monotonic() < give_up_at:
+        if is_so():
+            return True
+        time.sleep(0.02)
+    return False
