@@ -71,8 +71,8 @@ class KeyRing:
         sealed = cipher.encrypt(nonce, text.encode(), header + binding.encoded())
         return header + nonce + sealed
 
-    def open(self, data: bytes, binding: Binding) -> Secret:
-        data = bytes(data)
+    def open(self, sealed_data: bytes | memoryview, binding: Binding) -> Secret:
+        data = bytes(sealed_data)
         if len(data) < HEADER_BYTES + NONCE_BYTES + TAG_BYTES:
             raise CannotOpen("The sealed data is too short.")
         header, rest = data[:HEADER_BYTES], data[HEADER_BYTES:]
@@ -92,7 +92,7 @@ def seal(text: str, binding: Binding) -> bytes:
     return key_ring().seal(text, binding)
 
 
-def open_sealed(data: bytes, binding: Binding) -> Secret:
+def open_sealed(data: bytes | memoryview, binding: Binding) -> Secret:
     """:raises CannotOpen: whatever is wrong with ``data``; never a wrong text"""
     return key_ring().open(data, binding)
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -126,7 +126,7 @@ def my_groups(request: SignedInRequest) -> HttpResponse:
 
 
 @require_safe
-def my_groups_csv(request: SignedInRequest) -> HttpResponse:
+def my_groups_csv(request: SignedInRequest) -> HttpResponseBase:
     found = groups.my_groups(groups_client(request.user))
     rows = ((group.id, group.name, group.joined_roles) for group in found)
     return csv_response("groups.csv", ("ID", "Name", "Roles"), rows)

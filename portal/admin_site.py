@@ -1,7 +1,10 @@
 """The stock admin, on a site of our own: nothing registers itself there (A01)."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.admin.apps import AdminConfig
+from django.db.models.base import ModelBase
 from django.http import HttpRequest
 
 
@@ -21,11 +24,8 @@ class CausewayAdminSite(admin.AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and request.user.is_staff
 
-    def register(self, model_or_iterable, *args, **kwargs):  # type: ignore[no-untyped-def]
-        models = (
-            [model_or_iterable]
-            if isinstance(model_or_iterable, type)
-            else list(model_or_iterable)
-        )
+    def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
+        one = isinstance(model_or_iterable, ModelBase)
+        models = [model_or_iterable] if one else list(model_or_iterable)
         shown = [each for each in models if each._meta.app_label not in self.kept_out]
         super().register(shown, *args, **kwargs)

@@ -1,5 +1,7 @@
 """The Celery application: workers that wait for the network, and the tick."""
 
+from __future__ import annotations
+
 import logging
 from typing import Any
 
@@ -30,7 +32,7 @@ def check_services(**kwargs: Any) -> None:
     services_or_exit()
 
 
-def send_after_commit(worker_function: Task, *args: str) -> None:
+def send_after_commit(worker_function: Task[..., Any], *args: str) -> None:
     """Queue work once the rows it is about are committed.
 
     A message that cannot be sent is no error for the caller: the row says what is to

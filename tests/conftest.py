@@ -1,0 +1,63 @@
+"""Fixtures for every test; ``tests.stack`` says what runs below them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stack import Stack
+
+STACK = pytest.StashKey[Stack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts the servers before Django reads its settings."""
+    stack = config.stash[STACK] = Stack()
+    stack.start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    stack = config.stash.get(STACK, None)
+    if stack is not None:
+        stack.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig):
+    return pytestconfig.stash[STACK]
+
+
+@pytest.fixture
+def sandbox(stack):
+    """The stand-in of Globus, as seeded, with every knob off."""
+    stack.sandbox.reset()
+    return stack.sandbox
+
+
+@pytest.fixture
+def visit(client, sandbox):
+    """``visit("ada")``: a browser in which she has signed in over the sandbox."""
+    from tests.flows import sign_in
+
+    def as_person(username, **options):
+        browser = client.__class__()
+        answer = sign_in(browser, sandbox, username, **options)
+        assert answer.status_code == 302, answer.content.decode()
+        return browser
+
+    return as_person
+
+
+@pytest.fixture
+def ada(db, visit):
+    """The researcher, signed in once; her tokens are in the vault."""
+    from tests.flows import person
+
+    visit("ada")
+    return person("ada")
+
+
+@pytest.fixture
+def service_account(db, sandbox):
+    from tests.factories import make_service_account
+
+    return make_service_account()
