@@ -159,7 +159,8 @@ def redirect_uri() -> Finding:
         _ask(f"/v2/oauth2/authorize?{urlencode(query)}")
     except requests.RequestException as err:
         return Finding(
-            f"Globus Auth refuses {address.geturl()} or the scopes ({type(err).__name__}).",
+            f"Globus Auth refuses {address.geturl()} or the scopes "
+            f"({type(err).__name__}).",
             "Register exactly this address as the portal client's redirect URL.",
         )
     return FINE
