@@ -18,11 +18,19 @@ def main(argv: list[str]) -> None:
     )
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     try:
         execute_from_command_line(argv)
     except ImproperlyConfigured as err:
         sys.exit(f"Causeway cannot start: {err}")
+    except OperationalError:
+        from portal.health import database_problem
+
+        problem = database_problem()
+        if not problem:
+            raise
+        sys.exit(f"Causeway cannot start: {problem}")
 
 
 if __name__ == "__main__":

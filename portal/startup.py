@@ -2,7 +2,6 @@
 
 import os
 import sys
-from urllib.parse import urlsplit
 
 import django
 from django.core.exceptions import ImproperlyConfigured
@@ -18,17 +17,10 @@ def django_or_exit() -> None:
 
 
 def services_or_exit() -> None:
-    """Ends the process when PostgreSQL, Redis or Globus Auth is out of reach."""
-    from portal.health import PROBES
+    """Ends the process with a sentence when what it needs does not answer."""
+    from portal.health import PROBES_AT_START
 
-    for probe in PROBES:
+    for probe in PROBES_AT_START:
         problem = probe.problem()
-        if problem and probe.needed_to_start:
+        if problem:
             sys.exit(f"Causeway cannot start: {problem}")
-
-
-def shown_url(url: str) -> str:
-    """A URL for a message: without the user's name and password."""
-    parts = urlsplit(url)
-    host = parts.hostname or parts.path
-    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"

@@ -58,3 +58,11 @@ class Stack:
 
     def stop(self) -> None:
         self._cleanup.close()
+
+
+def database_url() -> str:
+    """The test database, for processes that a test starts."""
+    from django.db import connection
+
+    found = connection.settings_dict
+    return f"postgresql://{found['USER']}@/{found['NAME']}?host={found['HOST']}"

@@ -1,0 +1,41 @@
+"""Benchmarks and long fault tests: ``python -m bench [--faults] [--only NAME]``.
+
+Every figure is printed beside a baseline that ran in the same minute on the same
+machine: ``figure | ours | baseline run beside it | ratio | goal | met`` (or ``short``).
+A timing decides nothing: the exit status is 1 only when something failed to run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from bench.figures import Figure
+from bench.listing import listing
+
+BENCHES = {"listing": listing}
+FAULTS: dict[str, object] = {}
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("--faults", action="store_true", help="the long fault tests")
+    parser.add_argument("--only", metavar="NAME", help="one of them")
+    options = parser.parse_args(argv)
+    known = FAULTS if options.faults else BENCHES
+    if options.only and options.only not in known:
+        names = ", ".join(known) or "none yet"
+        print(f"There is no {options.only} here; there are: {names}.", file=sys.stderr)
+        return 2
+    print("figure | ours | baseline run beside it | ratio | goal | met")
+    for name, run in known.items():
+        if options.only in (None, name):
+            for figure in run():  # type: ignore[operator]
+                print(figure, flush=True)
+    return 0
+
+
+__all__ = ["Figure"]
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,61 @@
+"""One line of a benchmark's output, and how the numbers in it are taken."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """:ivar met: whether ``ours`` reaches ``goal``"""
+
+    name: str
+    ours: str
+    baseline: str
+    ratio: float
+    goal: str
+    met: bool
+
+    def __str__(self) -> str:
+        met = "met" if self.met else "short"
+        return (
+            f"{self.name} | {self.ours} | {self.baseline} | "
+            f"{self.ratio:.2f} | {self.goal} | {met}"
+        )
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of many calls of one thing."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ms ({self.low:.2f}–{self.high:.2f})"
+
+
+def interleaved(
+    ways: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 3
+) -> dict[str, Timing]:
+    """Runs the ways in turn, so that a busy minute is shared by all of them.
+
+    :returns: for each way its median and the span of the middle nine tenths
+    """
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + warm_up):
+        for name, run in ways.items():
+            start = time.perf_counter()
+            run()
+            if number >= warm_up:
+                taken[name].append((time.perf_counter() - start) * 1000)
+    return {name: _timing(values) for name, values in taken.items()}
+
+
+def _timing(values: list[float]) -> Timing:
+    cuts = statistics.quantiles(values, n=20)
+    return Timing(statistics.median(values), cuts[0], cuts[-1])

@@ -1,0 +1,178 @@
+"""One listing of 100 entries over TLS in a warm process (performance.md section 1)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+from bench.figures import Figure, Timing, interleaved
+
+COLLECTION = "6c54cade-bde5-45c1-bdea-f4bd71dba2cc"
+ROUNDS = 150
+
+
+def listing() -> Iterator[Figure]:
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="cw-")))
+        address = start_far_side(folder, cleanup)
+        start_portal(folder, address, cleanup)
+        yield from measure(address, str(folder / "certificate.pem"))
+
+
+def start_far_side(folder: Path, cleanup: ExitStack) -> str:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.far_side", str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    cleanup.callback(process.wait)
+    cleanup.callback(process.kill)
+    assert process.stdout is not None
+    cleanup.enter_context(process.stdout)
+    return f"https://127.0.0.1:{process.stdout.readline().strip()}/"
+
+
+def start_portal(folder: Path, address: str, cleanup: ExitStack) -> None:
+    """Django with a real PostgreSQL, pointed at the far side."""
+    from portal.embedded import Embedded, laptop_secrets
+
+    servers = Embedded(folder / "servers", throw_away=True)
+    cleanup.callback(servers.stop)
+    servers.start()
+    os.environ.update(
+        laptop_secrets(folder / "secrets"),
+        DJANGO_SETTINGS_MODULE="portal.settings",
+        PUBLIC_BASE_URL="http://localhost:8000",
+        GLOBUS_CLIENT_ID=COLLECTION,
+        GLOBUS_CLIENT_SECRET="for the benchmark only",
+        DATABASE_URL=servers.database_url,
+        REDIS_URL=servers.redis_url,
+        GLOBUS_SDK_SERVICE_URL_AUTH=address,
+        GLOBUS_SDK_SERVICE_URL_TRANSFER=address,
+        GLOBUS_SDK_VERIFY_SSL=str(folder / "certificate.pem"),
+        PORTAL_LOG_LEVEL="ERROR",
+    )
+    import django
+    from django.core.management import call_command
+    from django.db import connection
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    cleanup.callback(connection.close_pool)
+    cleanup.callback(connection.close)
+
+
+def measure(address: str, certificate: str) -> Iterator[Figure]:
+    import requests
+
+    ours = our_way()
+    kept = requests.Session()
+    kept.verify = certificate
+
+    def connections() -> int:
+        return int(kept.get(f"{address}connections").json())
+
+    ways = {
+        "ours": ours,
+        "kept session": lambda: kept_session(kept, address),
+        "client per request": client_per_request,
+        "ClientApp per operation": client_app,
+    }
+    for run in ways.values():
+        run()
+    before = connections()
+    for _ in range(100):
+        ours()
+    opened = connections() - before
+
+    taken = interleaved(ways, rounds=ROUNDS)
+    mine = taken["ours"]
+    yield from (
+        _against(taken, "kept session", 1.5),
+        _against(taken, "client per request", 1 / 15),
+        _against(taken, "ClientApp per operation", 1 / 15),
+    )
+    yield Figure(
+        "new connections per 100 listings",
+        str(opened),
+        f"client per request 100 ({mine.median:.2f} ms each)",
+        opened / 100,
+        "0",
+        opened == 0,
+    )
+
+
+def _against(taken: dict[str, Timing], baseline: str, goal: float) -> Figure:
+    ratio = taken["ours"].median / taken[baseline].median
+    return Figure(
+        "listing of 100 entries, with session, user and token",
+        str(taken["ours"]),
+        f"{baseline} {taken[baseline]}",
+        ratio,
+        f"≤ {goal:.3g}",
+        ratio <= goal,
+    )
+
+
+def our_way() -> Callable[[], object]:
+    """What a listing page does but for its HTML: session, user, token, call, rows."""
+    from django.contrib.sessions.backends.db import SessionStore
+
+    from accounts.clients import transfer_client
+    from accounts.models import User
+    from tests.factories import make_token, make_user
+    from transfers import browsing
+
+    user = make_user()
+    make_token(user, lasts=timedelta(days=1))
+    session = SessionStore()
+    session["_auth_user_id"] = str(user.pk)
+    session.create()
+    key = session.session_key
+
+    def run() -> object:
+        opened = SessionStore(key)
+        who = User.objects.get(pk=opened["_auth_user_id"])
+        return browsing.listing(transfer_client(who), COLLECTION, "/run/")
+
+    return run
+
+
+def kept_session(session: object, address: str) -> object:
+    import requests
+
+    assert isinstance(session, requests.Session)
+    answer = session.get(
+        f"{address}v0.10/operation/endpoint/{COLLECTION}/ls",
+        params={"path": "/run/"},
+        headers={"Authorization": "Bearer AgBench"},
+        timeout=10,
+    )
+    return answer.json()
+
+
+def client_per_request() -> object:
+    """The way of portals that make a client, and so a connection, for each page."""
+    from globus_sdk import AccessTokenAuthorizer, TransferClient
+
+    with TransferClient(authorizer=AccessTokenAuthorizer("AgBench")) as client:
+        return client.operation_ls(COLLECTION, path="/run/").data
+
+
+def client_app() -> object:
+    from globus_sdk import ClientApp, GlobusAppConfig, TransferClient
+
+    app = ClientApp(
+        "bench",
+        client_id=COLLECTION,
+        client_secret="for the benchmark only",
+        config=GlobusAppConfig(token_storage="memory"),
+    )
+    with TransferClient(app=app) as client:
+        return client.operation_ls(COLLECTION, path="/run/").data

@@ -1,0 +1,82 @@
+// Small conveniences. Every page works without them.
+
+const announcer = document.getElementById("announcer");
+
+/** Times in the person's own zone; the page itself says them in UTC. */
+function localTimes(root) {
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    if (!Number.isNaN(moment.valueOf())) time.title = exact.format(moment);
+  }
+}
+
+/** Says a changed state once, however often its numbers are refreshed. */
+function announce(root) {
+  const said = root.querySelector("[data-announce]")?.dataset.announce;
+  if (announcer && said && announcer.textContent !== said) announcer.textContent = said;
+}
+
+/** "Pick all", and how many rows are picked. */
+function picking(form) {
+  const boxes = [...form.querySelectorAll("input[data-pick]")];
+  const all = form.querySelector("input[data-pick-all]");
+  const count = form.querySelector("[data-pick-count]");
+  const send = form.querySelector("[data-pick-send]");
+  if (!boxes.length || !count) return;
+  const show = () => {
+    const picked = boxes.filter((box) => box.checked).length;
+    count.textContent = picked ? `${picked} of ${boxes.length} picked` : "Nothing picked yet";
+    if (send) send.disabled = picked === 0;
+    if (all) {
+      all.checked = picked === boxes.length;
+      all.indeterminate = picked > 0 && picked < boxes.length;
+    }
+  };
+  if (all) {
+    all.closest("[hidden]")?.removeAttribute("hidden");
+    all.addEventListener("change", () => {
+      for (const box of boxes) box.checked = all.checked;
+      show();
+    });
+  }
+  form.addEventListener("change", show);
+  show();
+}
+
+/** An open menu closes on Escape and on a click elsewhere. */
+function menus() {
+  const open = () => document.querySelectorAll("details[data-menu][open]");
+  document.addEventListener("click", (event) => {
+    for (const menu of open()) if (!menu.contains(event.target)) menu.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of open()) {
+      const held = menu.contains(document.activeElement);
+      menu.open = false;
+      if (held) menu.querySelector("summary").focus();
+    }
+  });
+}
+
+/** A form that is on its way is not sent twice. */
+function sendOnce() {
+  document.addEventListener("submit", (event) => {
+    if (event.target.dataset.sent) event.preventDefault();
+    else if (event.target.method === "post") event.target.dataset.sent = "yes";
+  });
+  // A page that comes back from the browser's memory may be used again.
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  });
+}
+
+localTimes(document);
+menus();
+sendOnce();
+document.querySelectorAll("form[data-picking]").forEach(picking);
+document.addEventListener("htmx:afterSettle", (event) => {
+  localTimes(event.target);
+  announce(event.target);
+});

@@ -1,0 +1,474 @@
+"""Sign-in over the sandbox; the ids name security.md's section 2."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test import Client
+from social_django.models import UserSocialAuth
+
+from accounts.models import Token, User
+from accounts.sign_in import (
+    check_discovery,
+    identity_from,
+    is_token_entry,
+    linked_identities,
+    profile_text,
+)
+from portal.globus import scopes
+from portal.globus.errors import SignInUnverified
+from sandbox import seed
+from tests.flows import begin, come_back, person, sign_in
+
+TOKEN_ROUTE = "/auth/v2/oauth2/token"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def browser():
+    return Client()
+
+
+def assert_nobody_came_in(browser, sandbox, answer, *, status, token_requests=0):
+    assert answer.status_code == status
+    assert "_auth_user_id" not in browser.session
+    assert User.objects.count() == 0
+    assert Token.objects.count() == 0
+    assert len(sandbox.requests(TOKEN_ROUTE)) == token_requests
+    page = answer.content.decode()
+    assert 'action="/login/globus/"' in page, "a way to start again"
+
+
+def test_a_person_signs_in_and_the_vault_holds_a_token_per_resource_server(
+    browser, sandbox
+):
+    answer = sign_in(browser, sandbox, "ada", next="/groups/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/groups/")
+    ada = person("ada")
+    assert browser.session["_auth_user_id"] == str(ada.pk)
+    assert ada.preferred_username == seed.PEOPLE["ada"].username
+    held = Token.objects.held_for(ada)
+    assert {token.resource_server for token in held} == {
+        scopes.AUTH,
+        scopes.TRANSFER,
+        scopes.GROUPS,
+    }
+    assert all(token.refresh_token() for token in held)
+    assert not ada.has_usable_password()
+
+
+def test_the_linked_identities_are_known(browser, sandbox):
+    sign_in(browser, sandbox, "ada")
+    assert len(person("ada").linked_identities) >= 2
+
+
+def test_a_second_sign_in_finds_the_same_person(browser, sandbox):
+    sign_in(browser, sandbox, "ada")
+    sign_in(Client(), sandbox, "ada")
+    assert User.objects.count() == 1
+    assert Token.objects.count() == 3
+    assert set(Token.objects.values_list("generation", flat=True)) == {2}
+
+
+def every_text_in_the_database():
+    """``(table, column, text)`` for each value that could hold a text."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns "
+            "WHERE table_schema = 'public'"
+        )
+        columns = [row for row in cursor.fetchall() if row[2] != "bigint"]
+        for table, column, kind in columns:
+            shown = (
+                f"encode({column}, 'escape')" if kind == "bytea" else f"{column}::text"
+            )
+            cursor.execute(
+                f'SELECT {shown} FROM "{table}" WHERE "{column}" IS NOT NULL'
+            )
+            for (text,) in cursor.fetchall():
+                yield table, column, text
+
+
+def test_t01_no_token_is_in_clear_in_any_table(browser, sandbox):
+    sign_in(browser, sandbox, "ada")
+    tokens = [
+        secret.reveal()
+        for token in Token.objects.all()
+        for secret in (token.access_token(), token.refresh_token())
+        if secret
+    ]
+    assert len(tokens) == 6
+
+    texts = list(every_text_in_the_database())
+
+    assert any("ada" in text for _, _, text in texts), "the search must see the rows"
+    leaks = [
+        (table, column)
+        for table, column, text in texts
+        for token in tokens
+        if token in text or token[:24] in text
+    ]
+    assert leaks == []
+    decoded = [
+        Session(session_data=each.session_data).get_decoded()
+        for each in Session.objects.all()
+    ]
+    assert not any(token in str(decoded) for token in tokens)
+    assert [each.extra_data for each in UserSocialAuth.objects.all()] == [{}]
+
+
+def test_t01_the_client_secret_is_in_no_table(browser, sandbox):
+    sign_in(browser, sandbox, "ada")
+    secret = settings.GLOBUS_CLIENT_SECRET
+    assert not [row for row in every_text_in_the_database() if secret in row[2]]
+
+
+def test_l01_a_sign_in_begins_with_a_post_from_our_page(sandbox):
+    browser = Client(enforce_csrf_checks=True)
+    assert browser.get("/login/globus/").status_code == 405
+    assert browser.post("/login/globus/").status_code == 403
+
+
+def test_l04_s07_the_way_to_globus(browser, sandbox):
+    address = begin(browser)
+    asked = parse_qs(urlsplit(address).query)
+    assert asked["code_challenge_method"] == ["S256"]
+    assert asked["access_type"] == ["offline"]
+    assert asked["redirect_uri"] == ["http://localhost:8000/complete/globus/"]
+    assert asked["scope"] == [" ".join(scopes.SIGN_IN_SCOPES)]
+    assert len(asked["state"][0]) == 32
+    assert asked["nonce"]
+
+
+def test_l04_a_wrong_verifier_is_refused(browser, sandbox):
+    address = sandbox.approve(begin(browser), "ada")
+    session = browser.session
+    for name, value in session.items():
+        if "verifier" in name:
+            session[name] = "x" * 64
+        elif isinstance(value, dict):
+            session[name] = {
+                key: "x" * 64 if "verifier" in key else each
+                for key, each in value.items()
+            }
+    session.save()
+    answer = come_back(browser, address)
+    assert_nobody_came_in(browser, sandbox, answer, status=400, token_requests=1)
+
+
+@pytest.mark.parametrize(
+    "change", ["missing", "empty", "wrong", "long", "nul", "twice"]
+)
+def test_l02_l05_a_wrong_state_sends_no_token_request(browser, sandbox, change):
+    address = sandbox.approve(begin(browser), "ada")
+    query = dict(parse_qsl(urlsplit(address).query))
+    code = [("code", query["code"])]
+    changed = {
+        "missing": code,
+        "empty": [*code, ("state", "")],
+        "wrong": [*code, ("state", "x" * 32)],
+        "long": [*code, ("state", "x" * 5000)],
+        "nul": [*code, ("state", query["state"] + "\x00")],
+        "twice": [*code, ("state", query["state"]), ("state", query["state"])],
+    }[change]
+    answer = browser.get(f"/complete/globus/?{urlencode(changed)}")
+    assert_nobody_came_in(browser, sandbox, answer, status=400)
+
+
+def test_l02_another_browsers_callback_is_refused(browser, sandbox):
+    address = sandbox.approve(begin(browser), "ada")
+    other = Client()
+    answer = come_back(other, address)
+    assert_nobody_came_in(other, sandbox, answer, status=400)
+
+
+def test_l02_a_replayed_callback_is_refused(browser, sandbox):
+    address = sandbox.approve(begin(browser), "ada")
+    assert come_back(browser, address).status_code == 302
+    browser.logout()
+    requests_before = len(sandbox.requests(TOKEN_ROUTE))
+
+    answer = come_back(browser, address)
+
+    assert answer.status_code == 400
+    assert "_auth_user_id" not in browser.session
+    assert len(sandbox.requests(TOKEN_ROUTE)) == requests_before
+
+
+@pytest.mark.parametrize(
+    "query", ["", "state=x", "code=&state=x", "code=a&code=b&state=x"]
+)
+def test_l05_a_callback_that_makes_no_sense_is_refused(browser, sandbox, query):
+    answer = browser.get(f"/complete/globus/?{query}")
+    assert_nobody_came_in(browser, sandbox, answer, status=400)
+
+
+def test_l05_a_callback_is_a_get(browser, sandbox):
+    assert browser.post("/complete/globus/?code=a&state=b").status_code == 405
+
+
+def test_a_declined_consent_is_no_sign_in(browser, sandbox):
+    answer = sign_in(browser, sandbox, "ada", allow=False)
+    assert_nobody_came_in(browser, sandbox, answer, status=403)
+    assert "declined" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["iss", "aud", "nonce", "at_hash", "expired", "future_iat"],
+)
+def test_l08_l12_a_forged_id_token_is_refused(browser, sandbox, fault):
+    sandbox.forge_id_token(fault)
+    answer = sign_in(browser, sandbox, "ada")
+    assert answer.status_code in (400, 502)
+    assert "_auth_user_id" not in browser.session
+    assert User.objects.count() == 0
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_outage_of_auth_says_try_again(browser, sandbox, status):
+    address = sandbox.approve(begin(browser), "ada")
+    sandbox.fault(TOKEN_ROUTE, status=status)
+    answer = come_back(browser, address)
+    assert answer.status_code == 503
+    assert "could not be reached" in answer.content.decode()
+    assert User.objects.count() == 0
+
+
+def test_l20_nothing_from_a_request_adds_parameters(browser, sandbox):
+    evil = "a&prompt=none&redirect_uri=https://evil.example"
+    address = begin(browser, next=evil, login_hint=evil, collection=[])
+    assert "evil" not in address
+    assert "prompt" not in address
+
+
+def test_l20_scopes_are_percent_encoded(browser, sandbox):
+    collection = seed.TUTORIAL_COLLECTION_1
+    query = urlsplit(begin(browser, collection=[collection])).query
+    assert "[" not in query
+    assert f"/{collection}/data_access]" in parse_qs(query)["scope"][0]
+
+
+@pytest.mark.parametrize("collection", ["x", "../..", "a" * 5000, "\x00"])
+def test_a_collection_that_is_no_id_is_refused(browser, sandbox, collection):
+    answer = browser.post("/login/globus/", {"collection": [collection]})
+    assert answer.status_code == 400
+
+
+def test_l21_another_identity_does_not_take_over_the_account(browser, sandbox):
+    sign_in(browser, sandbox, "ada")
+    tokens = set(Token.objects.values_list("pk", "generation"))
+
+    answer = sign_in(browser, sandbox, "grace")
+
+    assert answer.status_code == 409
+    assert User.objects.count() == 1
+    assert set(Token.objects.values_list("pk", "generation")) == tokens
+    assert "Sign out first" in answer.content.decode()
+
+
+def test_l21_the_same_identity_may_come_back_with_more_consent(browser, sandbox):
+    sign_in(browser, sandbox, "ada")
+    answer = sign_in(
+        browser,
+        sandbox,
+        "ada",
+        collection=[seed.TUTORIAL_COLLECTION_1],
+        next="/groups/",
+    )
+    assert (answer.status_code, answer["Location"]) == (302, "/groups/")
+    assert User.objects.count() == 1
+
+
+HOSTILE_NEXT = [
+    "//e.example",
+    "///e.example",
+    "https:e.example",
+    "https:/e.example",
+    "/\\e.example",
+    "\\\\e.example",
+    "\t//e.example",
+    "/\r\nLocation: https://e.example",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "http://localhost@e.example",
+    "http://localhost.e.example",
+    "http://[",
+    "https://e.example/",
+]
+
+
+@pytest.mark.parametrize("target", HOSTILE_NEXT)
+def test_l23_nobody_is_sent_elsewhere(browser, sandbox, target):
+    answer = sign_in(browser, sandbox, "ada", next=target)
+    assert answer.status_code == 302
+    parts = urlsplit(answer["Location"])
+    assert (parts.scheme, parts.netloc) in {("", ""), ("http", "localhost:8000")}
+    already = browser.get("/login/", {"next": target})
+    assert already["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("username", "staff", "admin"),
+    [("ada", False, False), ("grace", True, False), ("root", True, True)],
+)
+def test_l24_rights_come_from_groups(browser, sandbox, username, staff, admin):
+    sign_in(browser, sandbox, username)
+    user = person(username)
+    assert (user.is_staff, user.is_superuser) == (staff, admin)
+
+
+def test_l24_rights_are_read_anew_at_each_sign_in(browser, sandbox):
+    sign_in(browser, sandbox, "ada")
+    User.objects.update(is_staff=True, is_superuser=True)
+    sign_in(Client(), sandbox, "ada")
+    user = person("ada")
+    assert (user.is_staff, user.is_superuser) == (False, False)
+
+
+def test_somebody_of_no_group_stays_outside_and_is_told_whom_to_ask(browser, sandbox):
+    answer = sign_in(browser, sandbox, "mallory")
+    assert answer.status_code == 403
+    assert "group" in answer.content.decode()
+    assert "_auth_user_id" not in browser.session
+    assert User.objects.count() == 0, "nothing of a refused sign-in stays"
+
+
+def test_l24_a_local_account_is_not_taken_over(browser, sandbox):
+    ada = seed.PEOPLE["ada"]
+    local = User.objects.create_user(username=ada.username, email=ada.email)
+    sign_in(browser, sandbox, "ada")
+    assert browser.session["_auth_user_id"] != str(local.pk)
+    assert User.objects.count() == 2
+
+
+def test_l25_a_disabled_person_cannot_come_in_and_is_out_at_once(browser, sandbox):
+    sign_in(browser, sandbox, "ada")
+    assert browser.get("/account/").status_code == 200
+    User.objects.update(is_active=False)
+    assert browser.get("/account/").status_code == 302
+    assert sign_in(Client(), sandbox, "ada").status_code == 403
+
+
+@pytest.mark.parametrize("value", ["x", "\x00a"])
+def test_l26_a_resumable_pipeline_is_refused(browser, sandbox, value):
+    query = urlencode({"partial_token": value, "code": "a", "state": "b"})
+    assert browser.get(f"/complete/globus/?{query}").status_code == 400
+
+
+def test_l28_sign_out_is_a_post_and_ends_the_session(browser, sandbox):
+    sign_in(browser, sandbox, "ada")
+    assert browser.get("/logout/").status_code == 405
+    key = browser.session.session_key
+
+    answer = browser.post("/logout/")
+
+    assert answer.status_code == 200
+    assert not Session.objects.filter(session_key=key).exists()
+    assert browser.get("/account/").status_code == 302
+
+
+def test_s04_the_session_id_changes_at_sign_in(browser, sandbox):
+    begin(browser)
+    before = browser.session.session_key
+    sign_in(browser, sandbox, "ada")
+    assert browser.session.session_key != before
+    assert not Session.objects.filter(session_key=before).exists()
+
+
+# The checks, each on its own
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"issuer": "https://evil.example"},
+        {"issuer": None},
+        {"token_endpoint": "https://evil.example/token"},
+        {"jwks_uri": "http://auth.test/jwk.json"},
+        {"authorization_endpoint": "javascript:alert(1)"},
+        {"userinfo_endpoint": None},
+    ],
+)
+def test_l07_a_discovery_document_that_leads_away_is_refused(change):
+    issuer = "https://auth.test"
+    names = (
+        "authorization_endpoint",
+        "token_endpoint",
+        "userinfo_endpoint",
+        "jwks_uri",
+    )
+    document = {"issuer": issuer} | {name: f"{issuer}/{name}" for name in names}
+    check_discovery(document, issuer)
+    with pytest.raises(SignInUnverified):
+        check_discovery(document | change, issuer)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["", "x" * 300, "a\x00b", None, 7, ["x"], "{%s}" % ("1" * 32), "1" * 32],
+)
+def test_l13_a_subject_that_is_no_identity_is_refused(subject):
+    with pytest.raises(SignInUnverified):
+        identity_from(subject)
+
+
+@pytest.mark.parametrize(
+    ("claim", "text"),
+    [
+        ("Ada\x00 Lovelace", "Ada Lovelace"),
+        ("\u202eevil\u202c", "evil"),
+        ("a" * 500, "a" * 255),
+        ("\ud800x", "x"),
+        (7, ""),
+        ({"a": 1}, ""),
+        (None, ""),
+    ],
+)
+def test_l15_profile_text_fits_and_hides_nothing(claim, text):
+    assert profile_text(claim) == text
+
+
+@pytest.mark.parametrize("value", [None, {}, "x", [1, "x", None]])
+def test_l15_an_odd_identity_set_is_left_out(value):
+    assert linked_identities(value) == []
+
+
+ENTRY = {
+    "token_type": "Bearer",
+    "access_token": "AgX",
+    "refresh_token": "AgY",
+    "resource_server": "auth.globus.org",
+    "scope": "openid",
+    "expires_in": 172800,
+}
+
+
+def test_l16_an_entry_as_it_should_be():
+    assert is_token_entry(ENTRY)
+    assert is_token_entry(ENTRY | {"token_type": "bearer"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token_type": "mac"},
+        {"access_token": ""},
+        {"access_token": "a b"},
+        {"access_token": "a\n"},
+        {"access_token": "ü"},
+        {"access_token": "a" * 8193},
+        {"refresh_token": None},
+        {"resource_server": 7},
+        {"scope": None},
+        {"expires_in": "soon"},
+    ],
+)
+def test_l16_a_token_entry_that_is_odd_is_refused(change):
+    assert not is_token_entry(ENTRY | change)
