@@ -11,13 +11,17 @@ venv: $(VENV)/.stamp
 $(VENV)/.stamp: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Causeway needs Python 3.11 or newer; set PYTHON= to one."; exit 1; }
-	@$(PYTHON) -m venv $(VENV) \
+	@$(PYTHON) -c 'import ensurepip, venv' \
 	  || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages into $(VENV); this takes a minute or two."
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
+# exec, so that make's signals reach the demo itself; and should make be killed with one
+# that cannot be passed on, the demo sees that its parent is gone.
 demo: venv
-	@exec $(PY) manage.py demo --port $(PORT) $(if $(ONCE),--once)
+	@exec $(PY) manage.py demo --stop-with-parent --port $(PORT) $(if $(ONCE),--once)
 
 # Browser tests drive Debian's Chromium, or the one that CHROMIUM names.
 browser:

@@ -26,6 +26,7 @@ import psycopg
 import redis
 from psycopg import sql
 
+from portal import env
 from portal.leash import Leashed, stop_all
 
 DATABASE = "portal"
@@ -115,8 +116,8 @@ class Embedded:
             self._lock = None
 
     def _start(self) -> None:
-        self.database_url = os.environ.get("DATABASE_URL", "").strip()
-        self.redis_url = os.environ.get("REDIS_URL", "").strip()
+        self.database_url = given("DATABASE_URL")
+        self.redis_url = given("REDIS_URL")
         if self.database_url:
             check_database(self.database_url)
         if self.redis_url:
@@ -229,6 +230,14 @@ def written_once(path: Path, text: str) -> Path:
             with suppress(FileExistsError):  # another process was quicker
                 path.hardlink_to(unfinished.name)
     return path
+
+
+def given(variable: str) -> str:
+    """The URL of a server that runs elsewhere, if the environment has one."""
+    try:
+        return env.env_secret(variable, "")
+    except env.BadSetting as err:
+        raise EmbeddedError(str(err)) from err
 
 
 def check_database(url: str) -> None:

@@ -1,0 +1,8 @@
+"""The sandbox as a Django app."""
+
+from django.apps import AppConfig
+
+
+class SandboxConfig(AppConfig):
+    name = "sandbox"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,144 @@
+"""Consents: recorded per identity and client, as trees of scopes."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sandbox import clock, scopes
+from sandbox.models import Client, Collection, Consent, Identity
+from sandbox.scopes import BadScope, Scope
+
+
+def check_known(wanted: Iterable[Scope]) -> None:
+    """Refuse scopes that do not exist, at any depth.
+
+    Only a mapped collection without high assurance has a ``data_access`` scope.
+
+    :raises BadScope: names the unknown scope, in Globus's words
+    """
+    for scope in wanted:
+        if not _exists(scope.name):
+            raise BadScope(f"Unknown Scope: {scope.name}")
+        check_known(scope.parts)
+
+
+def _exists(name: str) -> bool:
+    if name in scopes.WORDS:
+        return True
+    if named := scopes.collection_scope(name):
+        collection = Collection.objects.filter(id=named[0]).first()
+        if collection is None:
+            return False
+        return named[1] == "https" or needs_data_access(collection)
+    endpoint = scopes.endpoint_scope(name)
+    return endpoint is not None and (
+        Collection.objects.filter(endpoint_id=endpoint).exists()
+    )
+
+
+def needs_data_access(collection: Collection) -> bool:
+    return (
+        collection.entity_type == "GCSv5_mapped_collection"
+        and not collection.high_assurance
+    )
+
+
+def in_words(name: str) -> str:
+    """What a scope allows, for the person who is asked."""
+    if name in scopes.WORDS:
+        return scopes.WORDS[name]
+    if named := scopes.collection_scope(name):
+        collection = Collection.objects.filter(id=named[0]).first()
+        place = collection.display_name if collection else named[0]
+        verb = "Use your files" if named[1] == "data_access" else "Download and upload"
+        return f"{verb} on {place}"
+    return f"Manage collections ({name})"
+
+
+def record(
+    client: Client, identity: Identity, wanted: Iterable[Scope], *, refresh: bool
+) -> None:
+    """Store that ``identity`` lets ``client`` have these trees."""
+    for scope in wanted:
+        _record(client, identity, scope, None, refresh)
+
+
+def _record(
+    client: Client,
+    identity: Identity,
+    scope: Scope,
+    parent: Consent | None,
+    refresh: bool,
+) -> None:
+    now = clock.now()
+    consent, is_new = Consent.objects.get_or_create(
+        client=client,
+        identity=identity,
+        parent=parent,
+        scope_name=scope.name,
+        defaults={
+            "atomically_revocable": scope.optional,
+            "allows_refresh": refresh,
+            "created_at": now,
+            "updated_at": now,
+            "last_used_at": now,
+        },
+    )
+    if not is_new:
+        consent.updated_at = consent.last_used_at = now
+        consent.allows_refresh = consent.allows_refresh or refresh
+        consent.save(update_fields=["updated_at", "last_used_at", "allows_refresh"])
+    for part in scope.parts:
+        _record(client, identity, part, consent, refresh)
+
+
+def has_data_access(client_id: str, identity_id: str, collection_id: str) -> bool:
+    """Whether Transfer, called through this client, may use the mapped collection."""
+    return Consent.objects.filter(
+        identity=identity_id,
+        client=client_id,
+        scope_name=scopes.data_access(collection_id),
+        parent__scope_name=scopes.TRANSFER_ALL,
+        parent__parent=None,
+    ).exists()
+
+
+def documents(identity: Identity, client_id: str | None) -> list[dict[str, Any]]:
+    """The consents API's list; with ``client_id`` only trees rooted there."""
+    consents = list(Consent.objects.filter(identity=identity).order_by("id"))
+    by_id = {consent.pk: consent for consent in consents}
+    return [
+        _document(consent, by_id)
+        for consent in consents
+        if client_id is None or consent.client_id == client_id
+    ]
+
+
+def _document(consent: Consent, by_id: dict[int, Consent]) -> dict[str, Any]:
+    path = [consent.pk]
+    above = consent
+    while above.parent_id is not None:
+        above = by_id[above.parent_id]
+        path.insert(0, above.pk)
+    return {
+        "id": consent.pk,
+        "client": _client_of(consent, by_id),
+        "scope": scopes.scope_id(consent.scope_name),
+        "scope_name": consent.scope_name,
+        "effective_identity": consent.identity_id,
+        "dependency_path": path,
+        "created": clock.iso(consent.created_at),
+        "updated": clock.iso(consent.updated_at),
+        "last_used": clock.iso(consent.last_used_at),
+        "status": "approved",
+        "allows_refresh": consent.allows_refresh,
+        "auto_approved": False,
+        "atomically_revocable": consent.atomically_revocable,
+    }
+
+
+def _client_of(consent: Consent, by_id: dict[int, Consent]) -> str:
+    """A dependent consent belongs to the service that makes the next call."""
+    if consent.parent_id is None:
+        return consent.client_id
+    server = scopes.resource_server(by_id[consent.parent_id].scope_name)
+    return scopes.TRANSFER_CLIENT_ID if server == scopes.TRANSFER else server

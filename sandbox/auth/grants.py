@@ -1,0 +1,252 @@
+"""The token endpoint: one function per grant.
+
+Written out instead of built on oauthlib's server classes: a Globus answer holds
+one token per resource server with ``other_tokens`` around the RFC's document, a
+refresh is per resource server, scopes are trees, the code grant echoes ``state``,
+and dependent tokens come as an array. Each would mean to override the very method
+that oauthlib would have contributed.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST
+
+from sandbox import clock, scopes
+from sandbox.answers import json_answer
+from sandbox.auth import consents, id_tokens, tokens
+from sandbox.auth.clients import calling_client, confidential_client
+from sandbox.auth.errors import AuthFailure, answers_errors, oauth_error
+from sandbox.knobs import current as knobs
+from sandbox.models import (
+    AuthorizationCode,
+    BrowserSession,
+    Client,
+    Consent,
+    Identity,
+    Token,
+)
+from sandbox.scopes import BadScope, Scope
+
+DEPENDENT = "urn:globus:auth:grant_type:dependent_token"
+
+
+@dataclass(frozen=True)
+class Grantee:
+    """Who gets tokens: a client, for an identity, out of a session."""
+
+    client: Client
+    identity: Identity
+    session: BrowserSession | None
+
+
+@require_POST
+@answers_errors
+def token(request: HttpRequest) -> HttpResponse:
+    """``POST /v2/oauth2/token``, RFC 6749 section 3.2."""
+    grants = {
+        "authorization_code": authorization_code,
+        "refresh_token": refresh_token,
+        "client_credentials": client_credentials,
+        DEPENDENT: dependent_tokens,
+    }
+    grant = grants.get(request.POST.get("grant_type", ""))
+    if "grant_type" not in request.POST:
+        raise oauth_error("invalid_request", "grant_type is missing")
+    if grant is None:
+        raise oauth_error("unsupported_grant_type")
+    return json_answer(
+        grant(request), headers={"Cache-Control": "no-store", "Pragma": "no-cache"}
+    )
+
+
+def invalid_grant() -> AuthFailure:
+    return oauth_error("invalid_grant", status=knobs.invalid_grant_status)
+
+
+def wanted_scopes(text: str) -> list[Scope]:
+    """Parse and check a scope parameter.
+
+    :raises AuthFailure: ``invalid_scope``
+    """
+    try:
+        wanted = scopes.parse(text)
+        consents.check_known(wanted)
+    except BadScope as err:
+        raise oauth_error("invalid_scope", str(err)) from err
+    if not wanted:
+        raise oauth_error("invalid_scope", "No scope was asked for")
+    return wanted
+
+
+def authorization_code(request: HttpRequest) -> dict[str, Any]:
+    """RFC 6749 section 4.1.3, with PKCE (RFC 7636 section 4.6)."""
+    client = calling_client(request)
+    code = _used_code(request.POST.get("code", ""))
+    if code is None or code.client_id != client.pk:
+        raise invalid_grant()
+    if code.redirect_uri != request.POST.get("redirect_uri", ""):
+        raise invalid_grant()
+    if not _is_verified(code.code_challenge, request.POST.get("code_verifier", "")):
+        raise invalid_grant()
+    document = token_document(
+        Grantee(client, code.identity, code.session),
+        scopes.parse(code.scope),
+        offline=code.offline,
+        nonce=code.nonce,
+    )
+    return {**document, "state": code.state}
+
+
+@transaction.atomic
+def _used_code(text: str) -> AuthorizationCode | None:
+    """Find the code and use it up, so that of two exchanges one fails."""
+    unused = AuthorizationCode.objects.filter(
+        code_hash=tokens.hashed(text), used=False, expires_at__gt=clock.now()
+    )
+    code = unused.select_related("identity", "session").first()
+    return code if code and unused.update(used=True) else None
+
+
+def _is_verified(challenge: str, verifier: str) -> bool:
+    if not challenge:
+        # A verifier without a challenge is a downgrade, RFC 9700 section 4.8.2.
+        return not verifier
+    digest = hashlib.sha256(verifier.encode("utf-8", "replace")).digest()
+    made = base64.urlsafe_b64encode(digest).rstrip(b"=")
+    return hmac.compare_digest(made, challenge.encode("utf-8", "replace"))
+
+
+def refresh_token(request: HttpRequest) -> dict[str, Any]:
+    """RFC 6749 section 6: one resource server, the refresh token echoed.
+
+    Clients of the SDK overwrite their refresh token with what this answers, so an
+    answer without one would sign them out.
+    """
+    client = calling_client(request)
+    text = request.POST.get("refresh_token", "")
+    old = tokens.find(text)
+    if old is None or old.kind != Token.Kind.REFRESH or old.client_id != client.pk:
+        raise invalid_grant()
+    names = _narrowed(request.POST.get("scope", ""), old.scope)
+    grantee = Grantee(client, old.identity, old.session)
+    document = _entry(grantee, old.resource_server, names)
+    document["refresh_token"] = _next_refresh_token(old, text)
+    document["other_tokens"] = []
+    return document
+
+
+def _narrowed(asked: str, granted: str) -> list[str]:
+    names = asked.split() or granted.split()
+    if not set(names) <= set(granted.split()):
+        raise oauth_error("invalid_scope")
+    return names
+
+
+@transaction.atomic
+def _next_refresh_token(old: Token, text: str) -> str:
+    if not knobs.rotate_refresh_tokens:
+        Token.objects.filter(pk=old.pk).update(
+            expires_at=clock.now() + knobs.refresh_token_seconds
+        )
+        return text
+    # Two refreshes at once: the DELETE that finds nothing has lost.
+    deleted, _ = Token.objects.filter(pk=old.pk).delete()
+    if not deleted:
+        raise invalid_grant()
+    return tokens.new_refresh_token(
+        client=old.client,
+        identity=old.identity,
+        session=old.session,
+        resource_server=old.resource_server,
+        scope=old.scope,
+    )
+
+
+def client_credentials(request: HttpRequest) -> dict[str, Any]:
+    """RFC 6749 section 4.4. Nested scopes are consented to by asking for them."""
+    client = confidential_client(request)
+    wanted = wanted_scopes(request.POST.get("scope", ""))
+    identity = Identity.objects.get(pk=client.pk)
+    consents.record(client, identity, wanted, refresh=False)
+    return token_document(Grantee(client, identity, None), wanted, offline=False)
+
+
+def dependent_tokens(request: HttpRequest) -> list[dict[str, Any]]:
+    """Tokens for what a resource server calls in its turn, as an array."""
+    server = confidential_client(request)
+    token = tokens.find_access_token(request.POST.get("token", ""), server.pk)
+    if token is None:
+        raise invalid_grant()
+    roots = Consent.objects.filter(
+        client=token.client, identity=token.identity, parent=None
+    )
+    parts = Consent.objects.filter(
+        parent__in=roots.filter(scope_name__in=token.scope.split())
+    )
+    consented = set(parts.values_list("scope_name", flat=True))
+    asked = set(request.POST.get("scope", "").split())
+    if missing := asked - consented:
+        raise oauth_error(
+            "dependent_consent_required",
+            status=403,
+            errors=[{"unapproved_scopes": sorted(missing)}],
+        )
+    wanted = [Scope(name) for name in sorted(asked or consented)]
+    offline = request.POST.get("access_type") == "offline"
+    grantee = Grantee(server, token.identity, token.session)
+    return [
+        _entry(grantee, name, names, offline=offline)
+        for name, names in scopes.by_resource_server(wanted).items()
+    ]
+
+
+def token_document(
+    grantee: Grantee, wanted: list[Scope], *, offline: bool, nonce: str = ""
+) -> dict[str, Any]:
+    """One entry per resource server; Auth's, if there is one, around the others."""
+    entries = [
+        _entry(grantee, server, names, offline=offline)
+        for server, names in scopes.by_resource_server(wanted).items()
+    ]
+    document = {**entries[0], "other_tokens": entries[1:]}
+    granted = set(document["scope"].split())
+    if "openid" in granted:
+        id_token = id_tokens.make(
+            client=grantee.client,
+            identity=grantee.identity,
+            session=grantee.session,
+            granted=granted,
+            access_token=document["access_token"],
+            nonce=nonce,
+        )
+        if id_token:
+            document["id_token"] = id_token
+    return document
+
+
+def _entry(
+    grantee: Grantee, server: str, names: list[str], *, offline: bool = False
+) -> dict[str, Any]:
+    rights: dict[str, Any] = {
+        "client": grantee.client,
+        "identity": grantee.identity,
+        "session": grantee.session,
+        "resource_server": server,
+        "scope": " ".join(names),
+    }
+    entry = {
+        "access_token": tokens.new_access_token(**rights),
+        "scope": rights["scope"],
+        "expires_in": knobs.access_token_seconds,
+        "token_type": "Bearer",
+        "resource_server": server,
+    }
+    if offline:
+        entry["refresh_token"] = tokens.new_refresh_token(**rights)
+    return entry

@@ -1,0 +1,109 @@
+"""Tokens: made, found, taken back. They are opaque text, and stored as hashes."""
+
+import hashlib
+import secrets
+
+from sandbox import clock
+from sandbox.knobs import current as knobs
+from sandbox.models import BrowserSession, Client, Identity, Token
+
+
+def hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def new_access_token(
+    *,
+    client: Client,
+    identity: Identity,
+    session: BrowserSession | None,
+    resource_server: str,
+    scope: str,
+) -> str:
+    """Store a new access token and return its text."""
+    text = f"Ag{secrets.token_urlsafe(36)}"
+    _store(
+        text,
+        Token.Kind.ACCESS,
+        knobs.access_token_seconds,
+        client,
+        identity,
+        session,
+        resource_server,
+        scope,
+    )
+    return text
+
+
+def new_refresh_token(
+    *,
+    client: Client,
+    identity: Identity,
+    session: BrowserSession | None,
+    resource_server: str,
+    scope: str,
+) -> str:
+    """Store a new refresh token and return its text."""
+    text = f"Ag1R{secrets.token_urlsafe(36)}"
+    _store(
+        text,
+        Token.Kind.REFRESH,
+        knobs.refresh_token_seconds,
+        client,
+        identity,
+        session,
+        resource_server,
+        scope,
+    )
+    return text
+
+
+def _store(
+    text: str,
+    kind: Token.Kind,
+    seconds: int,
+    client: Client,
+    identity: Identity,
+    session: BrowserSession | None,
+    resource_server: str,
+    scope: str,
+) -> None:
+    now = clock.now()
+    Token.objects.create(
+        token_hash=hashed(text),
+        kind=kind,
+        client=client,
+        identity=identity,
+        session=session,
+        resource_server=resource_server,
+        scope=scope,
+        issued_at=now,
+        expires_at=now + seconds,
+    )
+
+
+def find(text: str) -> Token | None:
+    """The token with this text, whatever its kind, while it is valid."""
+    if not text:
+        return None
+    token = (
+        Token.objects.select_related("identity", "session")
+        .filter(token_hash=hashed(text))
+        .first()
+    )
+    return token if token and token.expires_at > clock.now() else None
+
+
+def find_access_token(text: str, resource_server: str) -> Token | None:
+    """A valid access token that is meant for ``resource_server``."""
+    token = find(text)
+    if token is None or token.kind != Token.Kind.ACCESS:
+        return None
+    return token if token.resource_server == resource_server else None
+
+
+def revoke(token: Token) -> None:
+    """Take a token back, and with it what the knob says (RFC 7009 section 2.1)."""
+    if knobs.revoke_cascades and token.session_id:
+        Token.objects.filter(session=token.session_id, client=token.client_id).delete()
+    token.delete()

@@ -1,0 +1,22 @@
+"""Routes below ``/_sandbox/``."""
+
+from django.urls import path
+
+from sandbox.control import views
+
+urlpatterns = [
+    path("", views.index),
+    path("health", views.health),
+    path("knobs", views.knobs_view),
+    path("clock", views.clock_view),
+    path("faults", views.faults),
+    path("latency", views.latency),
+    path("requests", views.requests),
+    path("reset", views.reset),
+    path("tokens", views.wipe_tokens),
+    path("consents", views.withdraw_consents),
+    path("redirect-uris", views.redirect_uris),
+    path("generate", views.generate),
+    path("collections/<str:collection_id>", views.collection),
+    path("keys", views.rotate_key),
+]

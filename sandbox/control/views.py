@@ -1,0 +1,283 @@
+# Paths are plain text here: fast, and any bytes may be a name.
+# ruff: noqa: PTH103
+"""The knobs over HTTP, JSON in and out, and the page that shows them.
+
+Whoever writes here must send JSON: a form of a foreign web page cannot, and its
+script would have to ask first and get no answer.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from sandbox import clock, knobs, planting, seed
+from sandbox.answers import json_answer, json_body
+from sandbox.auth import id_tokens, keys
+from sandbox.models import (
+    AuthorizationCode,
+    Client,
+    Collection,
+    Consent,
+    Group,
+    Identity,
+    Token,
+)
+from sandbox.pages import page
+from sandbox.runtime import runtime
+from sandbox.transfer import limits, paths
+from sandbox.transfer.engine import engine
+from sandbox.wire import Fault, wire
+
+Document = dict[str, Any]
+Change = Callable[..., Any]
+
+
+class Refused(Exception):
+    """A knob that does not turn that way."""
+
+
+def knob(**methods: Change) -> Callable[..., HttpResponse]:
+    """A view out of functions, one per method, that take and return documents."""
+
+    def view(request: HttpRequest, **parts: str) -> HttpResponse:
+        change = methods.get(request.method or "")
+        if change is None:
+            return json_answer({"error": "This method is not served"}, 405)
+        try:
+            if request.method == "GET":
+                return json_answer(change(request.GET, **parts))
+            return json_answer(change(_posted(request), **parts))
+        except (Refused, ValueError, TypeError) as err:
+            return json_answer({"error": str(err)}, 400)
+
+    return view
+
+
+def _posted(request: HttpRequest) -> Document:
+    if request.content_type != "application/json":
+        raise Refused("Send JSON, with its Content-Type")
+    return json_body(request) if request.body else {}
+
+
+def _get_health(asked: Document) -> Document:
+    return {"ok": True, "is_globus": False, "url": runtime.url, "pid": os.getpid()}
+
+
+def _get_knobs(asked: Document) -> Document:
+    return knobs.as_dict()
+
+
+def _set_knobs(asked: Document) -> Document:
+    if asked.get("forge_id_token", "") not in id_tokens.FORGERIES:
+        raise Refused(f"forge_id_token is one of {id_tokens.FORGERIES}")
+    knobs.change(asked)
+    engine.wake()
+    return knobs.as_dict()
+
+
+def _get_clock(asked: Document) -> Document:
+    now = clock.now()
+    return {"now": now, "iso": clock.iso(now), "speed": clock.speed()}
+
+
+def _set_clock(asked: Document) -> Document:
+    """``advance`` by seconds, ``set`` to a moment, or change the ``speed``."""
+    if unknown := set(asked) - {"advance", "set", "speed"}:
+        raise Refused(f"The clock has no {sorted(unknown)}")
+    moment = None
+    if "set" in asked:
+        value = asked["set"]
+        moment = float(value) if not isinstance(value, str) else clock.from_text(value)
+    if "advance" in asked:
+        moment = (clock.now() if moment is None else moment) + float(asked["advance"])
+    speed = float(asked["speed"]) if "speed" in asked else None
+    clock.change(virtual=moment, speed=speed)
+    engine.wake()
+    return _get_clock({})
+
+
+def _get_faults(asked: Document) -> Document:
+    return {"faults": wire.faults(), "latencies": wire.latencies()}
+
+
+def _add_fault(asked: Document) -> Document:
+    if unknown := set(asked) - {field.name for field in fields(Fault)}:
+        raise Refused(f"A fault has no {sorted(unknown)}")
+    fault = Fault(**asked)
+    if fault.reset not in ("", "before", "after"):
+        raise Refused("reset is before or after")
+    wire.add_fault(fault)
+    return asdict(fault)
+
+
+def _clear_faults(asked: Document) -> Document:
+    wire.clear_faults()
+    return _get_faults({})
+
+
+def _set_latency(asked: Document) -> Document:
+    wire.set_latency(str(asked["route"]), float(asked["seconds"]))
+    return {"latencies": wire.latencies()}
+
+
+def _get_requests(asked: Any) -> Document:
+    return {"requests": wire.requests(asked.get("path", ""))}
+
+
+def _clear_requests(asked: Document) -> Document:
+    wire.clear_log()
+    return {"requests": []}
+
+
+def _reset(asked: Document) -> Document:
+    """Seeded state again: knobs, clock, faults, log, rows and files."""
+    engine.stop()
+    try:
+        knobs.reset()
+        wire.clear_faults()
+        limits.reset()
+        planting.wipe()
+        clock.reset()
+        if runtime.seed == "demo":
+            planting.plant()
+        planting.register_redirect_uris(runtime.redirect_uris)
+        wire.clear_log()
+    finally:
+        engine.start()
+    return {"reset": True}
+
+
+def _wipe_tokens(asked: Document) -> Document:
+    """``kind`` and ``resource_server`` narrow it down."""
+    found = Token.objects.all()
+    for name in ("kind", "resource_server"):
+        if name in asked:
+            found = found.filter(**{name: asked[name]})
+    count = found.count()
+    found.delete()
+    if not asked:
+        AuthorizationCode.objects.all().delete()
+    return {"deleted": count}
+
+
+def _withdraw_consents(asked: Document) -> Document:
+    """``username``, ``client_id`` and ``scope_name`` narrow it down."""
+    found = Consent.objects.all()
+    if "username" in asked:
+        found = found.filter(identity__username=asked["username"])
+    if "client_id" in asked:
+        found = found.filter(client=asked["client_id"])
+    if "scope_name" in asked:
+        found = found.filter(scope_name=asked["scope_name"])
+    count = found.count()
+    found.delete()
+    return {"deleted": count}
+
+
+def _add_redirect_uri(asked: Document) -> Document:
+    """For ``client_id``, or the seeded portal client."""
+    client_id = asked.get("client_id", seed.PORTAL_CLIENT_ID)
+    planting.register_redirect_uris([str(asked["redirect_uri"])], client_id=client_id)
+    return {"redirect_uris": Client.objects.get(pk=client_id).redirect_uris}
+
+
+MOST_GENERATED = 2_000_000
+
+
+def _generate(asked: Document) -> Document:
+    """Make ``count`` files of ``size`` bytes in ``path`` of ``collection``."""
+    found = Collection.objects.get(pk=asked["collection"])
+    count, size = int(asked["count"]), int(asked.get("size", 0))
+    if not 0 <= count <= MOST_GENERATED:
+        raise Refused(f"count is at most {MOST_GENERATED}")
+    path = str(asked["path"]).strip("/")
+    if ".." in path.split("/"):
+        raise Refused("path must not hold ..")
+    directory = f"{paths.root(found)}/{path}"
+    os.makedirs(directory, exist_ok=True)
+    prefix = str(asked.get("prefix", "file-"))
+    suffix = str(asked.get("suffix", ".dat"))
+    make_files(directory, count, size, prefix, suffix)
+    return {"made": count}
+
+
+def make_files(
+    directory: str, count: int, size: int, prefix: str = "f-", suffix: str = ""
+) -> None:
+    """Many equal files, quickly: opened by a directory descriptor."""
+    content = bytes(size)
+    folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    try:
+        for number in range(count):
+            file = os.open(f"{prefix}{number:06d}{suffix}", flags, 0o644, dir_fd=folder)
+            if content:
+                os.write(file, content)
+            os.close(file)
+    finally:
+        os.close(folder)
+
+
+_COLLECTION_KNOBS = frozenset(
+    {
+        "connected",
+        "paused",
+        "public",
+        "high_assurance",
+        "session_domain",
+        "authentication_timeout_mins",
+        "denied_paths",
+    }
+)
+
+
+def _set_collection(asked: Document, collection_id: str) -> Document:
+    if unknown := set(asked) - _COLLECTION_KNOBS:
+        raise Refused(f"A collection has no knob {sorted(unknown)}")
+    if not Collection.objects.filter(pk=collection_id).update(**asked):
+        raise Refused(f"No collection {collection_id}")
+    engine.wake()
+    return {"updated": collection_id}
+
+
+def _rotate_key(asked: Document) -> Document:
+    keys.rotate(runtime.data)
+    return keys.jwks()
+
+
+health = knob(GET=_get_health)
+knobs_view = knob(GET=_get_knobs, POST=_set_knobs)
+clock_view = knob(GET=_get_clock, POST=_set_clock)
+faults = knob(GET=_get_faults, POST=_add_fault, DELETE=_clear_faults)
+latency = knob(POST=_set_latency)
+requests = knob(GET=_get_requests, DELETE=_clear_requests)
+reset = knob(POST=_reset)
+wipe_tokens = knob(DELETE=_wipe_tokens)
+withdraw_consents = knob(DELETE=_withdraw_consents)
+redirect_uris = knob(POST=_add_redirect_uri)
+generate = knob(POST=_generate)
+collection = knob(POST=_set_collection)
+rotate_key = knob(POST=_rotate_key)
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    """What is in the sandbox, for whoever opens it in a browser."""
+    return page(
+        request,
+        "index.html",
+        {
+            "url": runtime.url,
+            "people": Identity.objects.filter(is_client=False).order_by("username"),
+            "clients": Client.objects.order_by("name"),
+            "secrets": seed.SECRETS if runtime.seed == "demo" else {},
+            "collections": Collection.objects.select_related("owner").order_by(
+                "display_name"
+            ),
+            "groups": Group.objects.order_by("name"),
+            "knobs": knobs.as_dict().items(),
+            "clock": clock.iso(clock.now()),
+        },
+    )

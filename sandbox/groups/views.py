@@ -1,0 +1,185 @@
+"""Globus Groups v2: my groups, and one group."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from sandbox import scopes
+from sandbox.answers import bearer_token, json_answer
+from sandbox.auth import tokens
+from sandbox.models import Group, Identity, Membership, Token
+
+INCLUDES = frozenset(
+    {"memberships", "my_memberships", "policies", "allowed_actions", "child_ids"}
+)
+#: who sees a private group
+INSIDE = ("active", "invited", "pending")
+
+
+class GroupsFailure(Exception):
+    """``{"code", "detail"}`` with a status."""
+
+    def __init__(self, status: int, code: str, detail: Any) -> None:
+        self.status = status
+        self.code = code
+        self.detail = detail
+        super().__init__(f"{code}: {detail}")
+
+
+def groups_view(operation: Callable[..., Any]) -> Callable[..., HttpResponse]:
+    """A view out of ``operation(request, token, …) -> document``."""
+
+    @wraps(operation)
+    def view(request: HttpRequest, **parts: str) -> HttpResponse:
+        try:
+            return json_answer(operation(request, _token(request), **parts))
+        except GroupsFailure as failure:
+            document = {"code": failure.code, "detail": failure.detail}
+            return json_answer(document, failure.status)
+
+    return view
+
+
+def _token(request: HttpRequest) -> Token:
+    token = tokens.find_access_token(bearer_token(request), scopes.GROUPS)
+    if token is None:
+        raise GroupsFailure(401, "UNAUTHORIZED", "Call must be authenticated")
+    if not {scopes.GROUPS_ALL, scopes.GROUPS_VIEW} & set(token.scope.split()):
+        raise GroupsFailure(403, "FORBIDDEN", "The token has no scope of Groups")
+    return token
+
+
+@groups_view
+def my_groups(request: HttpRequest, token: Token) -> list[dict[str, Any]]:
+    """Groups in which an identity of the caller has one of these statuses."""
+    wanted = [
+        status
+        for text in request.GET.getlist("statuses") or ["active"]
+        for status in text.split(",")
+    ]
+    mine = Membership.objects.filter(
+        identity__in=_identity_ids(token), status__in=wanted
+    ).select_related("identity")
+    memberships: dict[str, list[Membership]] = {}
+    for one in mine:
+        memberships.setdefault(one.group_id, []).append(one)
+    found = Group.objects.filter(pk__in=memberships).order_by("name")
+    return [
+        {
+            **document(group),
+            "my_memberships": [member(one) for one in memberships[group.pk]],
+        }
+        for group in found
+    ]
+
+
+def _identity_ids(token: Token) -> list[str]:
+    linked = Identity.objects.filter(person=token.identity.person)
+    return list(linked.values_list("pk", flat=True))
+
+
+@groups_view
+def group(request: HttpRequest, token: Token, group_id: str) -> dict[str, Any]:
+    found = Group.objects.filter(pk=group_id.lower()).first()
+    mine = [] if found is None else _memberships_of(found, _identity_ids(token))
+    if found is None or not _is_visible(found, mine):
+        raise GroupsFailure(404, "NOT_FOUND", f"No group {group_id}")
+    include = set(filter(None, request.GET.get("include", "").split(",")))
+    if unknown := include - INCLUDES:
+        raise GroupsFailure(
+            422,
+            "UNPROCESSABLE",
+            [{"loc": ["query", "include"], "msg": sorted(unknown)}],
+        )
+    return {**document(found), **_included(found, include, mine)}
+
+
+def _memberships_of(group: Group, identity_ids: Iterable[str]) -> list[Membership]:
+    return list(
+        group.memberships.filter(identity__in=identity_ids).select_related("identity")
+    )
+
+
+def _is_visible(group: Group, mine: list[Membership]) -> bool:
+    if group.policies.get("group_visibility") == "authenticated":
+        return True
+    return any(one.status in INSIDE for one in mine)
+
+
+def _included(
+    group: Group, include: set[str], mine: list[Membership]
+) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
+    if "my_memberships" in include:
+        answer["my_memberships"] = [member(one) for one in mine]
+    if "memberships" in include:
+        answer["memberships"] = [member(one) for one in _seen_members(group, mine)]
+    if "child_ids" in include:
+        children = Group.objects.filter(parent_id=group.pk)
+        answer["child_ids"] = list(children.values_list("pk", flat=True))
+    if "allowed_actions" in include:
+        answer["allowed_actions"] = _actions(mine)
+    return answer
+
+
+def _seen_members(group: Group, mine: list[Membership]) -> list[Membership]:
+    """All members, if the policy lets this caller see them, else their own."""
+    roles = {one.role for one in mine if one.status == "active"}
+    is_open = group.policies.get("group_members_visibility") == "members"
+    if roles & {"manager", "admin"} or (roles and is_open):
+        members = group.memberships.select_related("identity")
+        return list(members.order_by("identity__username"))
+    return mine
+
+
+def _actions(mine: list[Membership]) -> list[str]:
+    roles = {one.role for one in mine if one.status == "active"}
+    if roles & {"manager", "admin"}:
+        return ["add", "invite", "remove", "approve", "change_role", "leave"]
+    if any(one.status == "invited" for one in mine):
+        return ["accept", "decline"]
+    return ["leave"] if roles else ["join"]
+
+
+def document(group: Group) -> dict[str, Any]:
+    return {
+        "id": group.pk,
+        "name": group.name,
+        "description": group.description,
+        "parent_id": group.parent_id,
+        "group_type": group.group_type,
+        "enforce_session": False,
+        "session_limit": 28_800,
+        "session_timeouts": {},
+        "subscription_id": None,
+        "subscription_info": None,
+        "subscription_admin_verified_id": None,
+        "policies": {
+            "is_high_assurance": False,
+            "authentication_assurance_timeout": 28_800,
+            "group_visibility": group.policies.get("group_visibility", "private"),
+            "group_members_visibility": group.policies.get(
+                "group_members_visibility", "managers"
+            ),
+            "join_requests": False,
+            "signup_fields": [],
+        },
+    }
+
+
+def member(membership: Membership) -> dict[str, Any]:
+    return {
+        "group_id": membership.group_id,
+        "identity_id": membership.identity_id,
+        "username": membership.identity.username,
+        "role": membership.role,
+        "status": membership.status,
+        "membership_fields": {},
+    }
+
+
+@groups_view
+def unknown(request: HttpRequest, token: Token, **parts: str) -> Any:
+    raise GroupsFailure(404, "NOT_FOUND", f"No route {request.method} {request.path}")

@@ -1,0 +1,103 @@
+"""``manage.py sandbox``: serve the sandbox until SIGINT or SIGTERM."""
+
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.wsgi import get_wsgi_application
+from django.db import connections
+
+from sandbox import clock, planting, seed
+from sandbox.auth import keys
+from sandbox.runtime import runtime
+from sandbox.schema import open_database
+from sandbox.serve import PortInUse, Server, listen
+from sandbox.transfer.engine import engine
+from sandbox.wire import WireLayer
+
+
+class Command(BaseCommand):
+    help = "Serve a local stand-in of Globus Auth, Transfer and Groups."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=9300, help="0: any free one")
+        parser.add_argument("--data", type=Path, help="kept there; else a temporary")
+        parser.add_argument("--seed", choices=["demo", "none"], default="demo")
+        parser.add_argument(
+            "--redirect-uri",
+            action="append",
+            default=[],
+            help="one more redirect URI of the seeded portal client; repeatable",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            listener = listen(options["port"])
+        except PortInUse as err:
+            raise CommandError(str(err)) from err
+        runtime.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        runtime.seed = options["seed"]
+        runtime.redirect_uris = options["redirect_uri"]
+        if options["data"]:
+            self._serve(options["data"], listener)
+        else:
+            with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
+                self._serve(Path(folder), listener)
+
+    def _serve(self, data: Path, listener: Any) -> None:
+        prepare(data)
+        print_exports()
+        server = Server(
+            WireLayer(get_wsgi_application()),
+            listener,
+            on_start=engine.start,
+            on_stop=engine.stop,
+        )
+        try:
+            server.run()
+        except SystemExit as end:
+            # gunicorn's way to end; the temporary directory goes after this.
+            if end.code:
+                raise
+
+
+def prepare(data: Path) -> None:
+    """Make the data directory, its tables and its seed, where they are missing."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    runtime.data = data.resolve()
+    is_new = open_database(runtime.data / "sandbox.sqlite3")
+    keys.load(runtime.data)
+    clock.load()
+    if is_new and runtime.seed == "demo":
+        planting.plant()
+    planting.register_redirect_uris(runtime.redirect_uris)
+    # The worker process is forked from this one and must not share a connection.
+    connections.close_all()
+
+
+def print_exports() -> None:
+    for name, value in exports(runtime.url).items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+    sys.stdout.flush()
+
+
+def exports(url: str) -> dict[str, str]:
+    """The environment in which ``globus-sdk`` and ``globus-cli`` find the sandbox.
+
+    The unknown environment name makes a client of a service that is not served
+    here refuse to start, instead of calling the real one.
+    """
+    return {
+        "GLOBUS_SDK_ENVIRONMENT": "labsandbox",
+        "GLOBUS_SDK_SERVICE_URL_AUTH": f"{url}/auth/",
+        "GLOBUS_SDK_SERVICE_URL_TRANSFER": f"{url}/transfer/",
+        "GLOBUS_SDK_SERVICE_URL_GROUPS": f"{url}/groups/",
+        "GLOBUS_SDK_SERVICE_URL_TIMER": f"{url}/timer/",
+        "NO_PROXY": "localhost,127.0.0.1",
+        "GLOBUS_CLI_CLIENT_ID": seed.HARVEST_CLIENT_ID,
+        "GLOBUS_CLI_CLIENT_SECRET": seed.HARVEST_CLIENT_SECRET,
+    }

@@ -1,0 +1,60 @@
+"""The seeded people, clients, groups and collections, by their constant ids.
+
+Nothing here is secret, and nothing here needs Django: tests and documentation use
+these names as they stand. ``sandbox.planting`` makes the rows and the files.
+"""
+
+# --- people
+UNIVERSITY_ID = "4eaaff45-d9d5-53c0-befa-5531f42cfae0"
+UNIVERSITY = "Example University"
+LAB_ID = "c462fa92-610d-5c47-8bb0-7ee510e159e1"
+LAB = "Example National Laboratory"
+UNIVERSITY_DOMAIN = "university.example"
+LAB_DOMAIN = "lab.example"
+
+ADA_ID = "9515900b-8b1f-572c-a84b-c4847259db12"
+ADA = "ada@university.example"
+ADA_LAB_ID = "17d65201-48ae-5b0a-8311-7f9d6b1ad3a2"
+ADA_LAB = "ada.lovelace@lab.example"
+GRACE_ID = "4c57d2ba-df5a-596f-bfaf-aaddffa95dc4"
+GRACE = "grace@university.example"
+ROOT_ID = "65566f00-0c78-51d7-b598-55eb4cbeae5c"
+ROOT = "root@university.example"
+MALLORY_ID = "a802cf2e-ff4c-51eb-9c6d-3fe3b4c50b77"
+MALLORY = "mallory@lab.example"
+
+# --- clients
+PORTAL_CLIENT_ID = "a27ee3b7-7236-53bc-b256-8f1f5d054e23"
+PORTAL_CLIENT_SECRET = "324d6bf6261e402c2cd9308a8b2747c6a34ee23c"  # noqa: S105
+PORTAL_REDIRECT_URI = "http://localhost:8000/complete/globus/"
+HARVEST_CLIENT_ID = "d5538443-9b80-5095-ac23-5e32df971652"
+HARVEST_CLIENT_SECRET = "a7b19f9ebc0625ba0db92143091e1cae2686b5f1"  # noqa: S105
+ARCHIVE_CLIENT_ID = "da1dafd1-0942-5812-a514-e2eb1c11fd57"
+ARCHIVE_CLIENT_SECRET = "753dc93bbbe9d46e32794b46557fd19a1240e8e4"  # noqa: S105
+NATIVE_CLIENT_ID = "61338d24-54d5-408f-a10d-66c06b59f6d2"
+CLI_TEMPLATE_ID = "95fdeba8-fac2-42bd-a357-e068d82ff78e"
+SECRETS = {
+    PORTAL_CLIENT_ID: PORTAL_CLIENT_SECRET,
+    HARVEST_CLIENT_ID: HARVEST_CLIENT_SECRET,
+    ARCHIVE_CLIENT_ID: ARCHIVE_CLIENT_SECRET,
+}
+
+# --- groups
+GROUP_USERS = "b8d475c4-57f3-52b1-ba3c-0412de80833b"
+GROUP_STAFF = "84f407be-a6ae-5b44-b269-4dad2f323f0e"
+GROUP_ADMINS = "59f642ab-2610-542f-8ccf-8f1b4701e001"
+GROUP_GENOMICS = "8e60bacc-ec4a-5655-9842-7ad40f2befa3"
+GROUP_TELESCOPE = "09247d23-0f8f-528c-a7f2-607718a4c4c0"
+GROUP_INVITATION = "2ef7150f-b6cd-5912-8787-10c7274d2b4d"
+
+# --- collections
+TUTORIAL_1 = "6c54cade-bde5-45c1-bdea-f4bd71dba2cc"
+TUTORIAL_2 = "31ce9ba0-176d-45a5-add3-f37d233ba47d"
+TUTORIAL_ENDPOINT = "09003ba1-0cf8-5b26-a54d-27f3be2c7c1d"
+RESEARCH = "c1a0a3eb-f71b-51bf-84a9-23f00e17befb"
+SHARED = "22213149-4041-5060-8575-a6bbd81a0823"
+CLINICAL = "42b00e1d-6566-5c91-8b51-c0d718bc552a"
+LAPTOP = "66e3ace0-d260-50ec-8818-3fa52f578fe9"
+VAULT = "b68cbb74-bf5a-5793-b8b7-64b5fd269e37"
+HARVEST = "a09f914b-7c8e-55c2-925d-98c69f4b4ca9"
+ARCHIVE = "54a268b2-b7c4-59d9-9f82-5262a2122ecd"

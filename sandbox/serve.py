@@ -1,0 +1,81 @@
+"""The HTTP server: gunicorn as a library, one process, many threads.
+
+The engine and the knobs live in that one process, so there is exactly one worker.
+"""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from sandbox.wire import Application
+
+THREADS = 32
+KEEP_ALIVE_SECONDS = 75
+SHUTDOWN_SECONDS = 2
+
+
+class PortInUse(Exception):
+    """Somebody else listens there."""
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on loopback; port 0 is any free one.
+
+    :raises PortInUse: the port is taken
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as err:
+        listener.close()
+        raise PortInUse(
+            f"Port {port} is in use by another program; choose one with --port."
+        ) from err
+    listener.listen(1024)
+    return listener
+
+
+class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    """Serves ``application`` on ``listener`` until SIGINT or SIGTERM."""
+
+    def __init__(
+        self,
+        application: Application,
+        listener: socket.socket,
+        *,
+        on_start: Callable[[], None],
+        on_stop: Callable[[], None],
+    ) -> None:
+        self.served = application
+        self.listener = listener
+        self.on_start = on_start
+        self.on_stop = on_stop
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self.options().items():
+            self.cfg.set(name, value)
+
+    def options(self) -> dict[str, Any]:
+        return {
+            "bind": f"fd://{self.listener.fileno()}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "worker_connections": 2000,
+            "keepalive": KEEP_ALIVE_SECONDS,
+            "graceful_timeout": SHUTDOWN_SECONDS,
+            "timeout": 0,  # a large ls is slow, not hung
+            "limit_request_line": 0,
+            "limit_request_field_size": 0,
+            "control_socket_disable": True,
+            "loglevel": "warning",
+            "post_worker_init": lambda worker: self.on_start(),
+            "worker_exit": lambda arbiter, worker: self.on_stop(),
+        }
+
+    def load(self) -> Application:
+        return self.served

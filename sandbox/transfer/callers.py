@@ -1,0 +1,43 @@
+"""Who is calling Transfer, or whose task is running."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from sandbox.models import BrowserSession, Identity, Membership, Task, Token
+
+
+@dataclass
+class Caller:
+    """An identity that acts through a client, out of a session of the browser."""
+
+    identity: Identity
+    client_id: str
+    session: BrowserSession | None
+
+    @classmethod
+    def of_token(cls, token: Token) -> "Caller":
+        return cls(token.identity, token.client_id, token.session)
+
+    @classmethod
+    def of_task(cls, task: Task) -> "Caller":
+        return cls(task.owner, task.client_id, task.session)
+
+    @cached_property
+    def identity_ids(self) -> frozenset[str]:
+        """The caller's identity set."""
+        if self.identity.is_client:
+            return frozenset({self.identity.pk})
+        linked = Identity.objects.filter(person=self.identity.person)
+        return frozenset(linked.values_list("pk", flat=True))
+
+    @cached_property
+    def group_ids(self) -> frozenset[str]:
+        active = Membership.objects.filter(
+            identity__in=self.identity_ids, status="active"
+        )
+        return frozenset(active.values_list("group_id", flat=True))
+
+    @property
+    def local_user(self) -> str:
+        """The account that a mapped collection gives to this identity."""
+        return self.identity.person

@@ -1,0 +1,305 @@
+"""The task engine: threads that carry tasks out, by the virtual clock.
+
+A scheduler thread decides which tasks run: per identity the oldest few of each type,
+the others are ``Queued``. An attempt at a task runs in a pool. A task whose attempt
+left faults stays ACTIVE, takes up one of the running places, and is tried again
+until its deadline. Tasks that a restart finds ACTIVE are simply run again.
+"""
+
+import json
+import logging
+import shutil
+import threading
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import connection
+
+from sandbox import clock
+from sandbox.knobs import current as knobs
+from sandbox.models import Task, TaskEvent
+from sandbox.runtime import runtime
+from sandbox.transfer.faults import Fatal, Fault, Stopped
+from sandbox.transfer.progress import Progress
+from sandbox.transfer.runs import DeleteRun, TransferRun
+
+log = logging.getLogger(__name__)
+
+THREADS = 12
+#: seconds between two looks at the clock while a task is unfinished, and otherwise
+BUSY_TICK = 0.05
+IDLE_TICK = 2.0
+#: how long a cancel waits for the task to stop before it says CancelAccepted
+CANCEL_WAIT = 1.0
+
+CANCELED = ("Canceled", "The task has been cancelled successfully.")
+CANCEL_ACCEPTED = ("CancelAccepted", "The cancel request has been queued.")
+TASK_COMPLETE = ("TaskComplete", "The task completed before the cancel request.")
+
+
+class Engine:
+    """Start and stop it once; ``wake()`` whenever there may be something to do."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._is_woken = False
+        self._stopping = threading.Event()
+        self._scheduler: threading.Thread | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._attempting: set[str] = set()
+        self._cancelled: set[str] = set()
+        self._progress: dict[str, Progress] = {}
+        self._next_try: dict[str, float] = {}
+
+    def start(self) -> None:
+        shutil.rmtree(runtime.unfinished_files, ignore_errors=True)
+        runtime.unfinished_files.mkdir(parents=True)
+        self._stopping.clear()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="task")
+        self._scheduler = threading.Thread(target=self._schedule, name="scheduler")
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop all attempts; their tasks stay ACTIVE for the next start."""
+        self._stopping.set()
+        self.wake()
+        if self._scheduler is not None:
+            self._scheduler.join()
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._scheduler = self._pool = None
+        self._attempting.clear()
+        self._cancelled.clear()
+        self._progress.clear()
+        self._next_try.clear()
+
+    def wake(self) -> None:
+        with self._changed:
+            self._is_woken = True
+            self._changed.notify_all()
+
+    def cancel(self, task_id: str) -> tuple[str, str]:
+        """Cancel a task; returns the result's code and message."""
+        unfinished = Task.objects.filter(pk=task_id, status__in=("ACTIVE", "INACTIVE"))
+        if not unfinished.update(cancel_requested=True):
+            return TASK_COMPLETE
+        with self._changed:
+            self._cancelled.add(task_id)
+            self._is_woken = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: task_id not in self._cancelled, CANCEL_WAIT)
+            is_done = task_id not in self._cancelled
+        return CANCELED if is_done else CANCEL_ACCEPTED
+
+    # --- the scheduler thread
+
+    def _schedule(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                has_work = self._tick()
+            except Exception:
+                # The thread must outlive a surprise, or every task would hang.
+                log.exception("The scheduler met an error")
+                has_work = True
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._is_woken, BUSY_TICK if has_work else IDLE_TICK
+                )
+                self._is_woken = False
+        connection.close()
+
+    def _tick(self) -> bool:
+        """Look at every unfinished task once. True if there is any."""
+        tasks = list(
+            Task.objects.filter(status="ACTIVE")
+            .order_by("requested_at", "id")
+            .only(
+                "id",
+                "owner_id",
+                "type",
+                "nice_status",
+                "deadline_at",
+                "cancel_requested",
+            )
+        )
+        now = clock.now()
+        places: dict[tuple[str, str], int] = defaultdict(int)
+        for task in tasks:
+            if task.pk in self._attempting:
+                places[task.owner_id, task.type] += 1
+            elif task.cancel_requested:
+                self._finish_cancelled(task.pk)
+            elif task.deadline_at <= now:
+                self._expire(task.pk)
+            else:
+                places[task.owner_id, task.type] += 1
+                is_running = places[task.owner_id, task.type] <= knobs.running_tasks
+                self._place(task, is_running, now)
+        return bool(tasks)
+
+    def _place(self, task: Task, is_running: bool, now: float) -> None:
+        """Let a task run, or wait in the queue."""
+        if not is_running:
+            return
+        if task.nice_status == "Queued":
+            Task.objects.filter(pk=task.pk).update(nice_status="OK")
+        if knobs.hold_tasks or self._next_try.get(task.pk, 0.0) > now:
+            return
+        assert self._pool is not None
+        with self._changed:
+            self._attempting.add(task.pk)
+        self._pool.submit(self._attempt, task.pk)
+
+    # --- the pool's threads
+
+    def _attempt(self, task_id: str) -> None:
+        try:
+            self._try(task_id)
+        except Stopped:
+            pass  # a cancel is finished by the scheduler, a stop by the next start
+        except Exception:
+            log.exception("Task %s met an error", task_id)
+            self._note_faults(task_id, [Fault("INTERNAL_ERROR", "See the log")])
+        finally:
+            with self._changed:
+                self._attempting.discard(task_id)
+                self._is_woken = True
+                self._changed.notify_all()
+
+    def _try(self, task_id: str) -> None:
+        task = Task.objects.select_related("owner", "session").get(pk=task_id)
+        progress = self._progress.get(task_id)
+        if progress is None:
+            progress = self._progress[task_id] = Progress(task_id, faults=task.faults)
+            self._note_start(task)
+        faults: list[Fault] = []
+
+        def check_stop() -> None:
+            if self._stopping.is_set() or task_id in self._cancelled:
+                raise Stopped
+
+        def report(fault: Fault) -> None:
+            faults.append(fault)
+
+        run = TransferRun if task.type == "TRANSFER" else DeleteRun
+        try:
+            run(task, progress, check_stop, report).run()
+        except Fatal as fatal:
+            self._finish(task_id, "FAILED", fatal.code, fatal.description)
+            return
+        # A corrupted copy that was put right is a fault, but nothing is left to do.
+        open_faults = [one for one in faults if not _is_mended(one, progress)]
+        self._note_faults(task_id, faults, is_left=bool(open_faults))
+        if not open_faults:
+            self._finish(task_id, "SUCCEEDED")
+
+    def _note_start(self, task: Task) -> None:
+        if task.events.filter(code="STARTED").exists():
+            return
+        details = {"type": "GridFTP Transfer", "concurrency": 4, "parallelism": 4}
+        _event(task.pk, "STARTED", "started", json.dumps({**details, "pipelining": 20}))
+
+    def _note_faults(
+        self, task_id: str, faults: list[Fault], *, is_left: bool = True
+    ) -> None:
+        if not faults:
+            return
+        progress = self._progress.get(task_id)
+        if progress is not None:
+            progress.faults += len(faults)
+            progress.retrying = len(faults) if is_left else 0
+            progress.write(always=True)
+        for fault in faults:
+            words = fault.code.replace("_", " ").lower()
+            _event(task_id, fault.code, words, fault.details, is_error=True)
+        if is_left:
+            self._next_try[task_id] = clock.now() + knobs.retry_seconds
+            Task.objects.filter(pk=task_id, status="ACTIVE").update(
+                nice_status=faults[-1].code, nice_status_details=faults[-1].details
+            )
+
+    # --- ends
+
+    def _finish_cancelled(self, task_id: str) -> None:
+        self._finish(
+            task_id, "FAILED", "CANCELED", "The task was canceled by its owner"
+        )
+
+    def _expire(self, task_id: str) -> None:
+        self._finish(task_id, "FAILED", "EXPIRED", "deadline expired")
+
+    def _finish(
+        self, task_id: str, status: str, code: str = "", description: str = ""
+    ) -> None:
+        """Write a task's end, its details first: whoever sees the end sees all."""
+        progress = self._progress.pop(task_id, None) or Progress(task_id)
+        self._next_try.pop(task_id, None)
+        progress.retrying = 0
+        progress.write_details()
+        if status == "SUCCEEDED":
+            _progress_event(progress)
+            _event(task_id, "SUCCEEDED", "succeeded", _totals(progress))
+        else:
+            _event(
+                task_id, code, code.lower(), description, is_error=code != "CANCELED"
+            )
+        values = progress.counters() if progress.seen or progress.files else {}
+        values["subtasks_retrying"] = 0
+        total = values.get("subtasks_total", 1)
+        settled = values.get("subtasks_succeeded", 0) + len(progress.skips)
+        column = {
+            "SUCCEEDED": "subtasks_succeeded",
+            "CANCELED": "subtasks_canceled",
+            "EXPIRED": "subtasks_expired",
+        }.get(code or status, "subtasks_failed")
+        values[column] = values.get(column, 0) + max(0, total - settled)
+        Task.objects.filter(pk=task_id).update(
+            **values,
+            status=status,
+            completed_at=clock.now(),
+            nice_status="",
+            nice_status_details="",
+            fatal_error={"code": code, "description": description} if code else None,
+        )
+        with self._changed:
+            self._cancelled.discard(task_id)
+            self._changed.notify_all()
+
+
+def _is_mended(fault: Fault, progress: Progress) -> bool:
+    """A VERIFY_CHECKSUM fault whose file arrived whole in a later try."""
+    if fault.code != "VERIFY_CHECKSUM":
+        return False
+    path = fault.details.removeprefix("Path: ")
+    return any(one.destination_path == path for one in progress.successes)
+
+
+def _event(
+    task_id: str, code: str, description: str, details: str, *, is_error: bool = False
+) -> None:
+    TaskEvent.objects.create(
+        task_id=task_id,
+        code=code,
+        is_error=is_error,
+        description=description,
+        details=details,
+        time=clock.now(),
+    )
+
+
+def _progress_event(progress: Progress) -> None:
+    if progress.bytes_transferred:
+        details = {"bytes_transferred": progress.bytes_transferred}
+        _event(progress.task_id, "PROGRESS", "progress", json.dumps(details))
+
+
+def _totals(progress: Progress) -> str:
+    return json.dumps(
+        {
+            "files_succeeded": progress.files_transferred + progress.files_skipped,
+            "bytes_transferred": progress.bytes_transferred,
+        }
+    )
+
+
+engine = Engine()

@@ -1,0 +1,217 @@
+# Paths are plain text here: fast, and any bytes may be a name.
+# ruff: noqa: PTH102, PTH104, PTH114
+"""File operations: ls, stat, mkdir, rename.
+
+https://docs.globus.org/api/transfer/file_operations/
+"""
+
+import os
+from typing import Any
+
+from django.http import HttpRequest
+
+from sandbox import clock
+from sandbox.answers import json_body
+from sandbox.knobs import current as knobs
+from sandbox.models import Collection
+from sandbox.transfer import listing
+from sandbox.transfer.access import (
+    check_readable,
+    check_writable,
+    usable_collection,
+)
+from sandbox.transfer.callers import Caller
+from sandbox.transfer.errors import (
+    TransferFailure,
+    bad_request,
+    not_found,
+    transfer_view,
+)
+from sandbox.transfer.paths import Place, default_directory, place
+
+MOST_ENTRIES = 100_000
+
+
+@transfer_view
+def ls(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
+    collection = usable_collection(caller, collection_id)
+    _touch(collection)
+    asked = request.GET.get("path") or default_directory(collection)
+    where = place(caller, collection, asked)
+    check_readable(caller, collection, where.path)
+    passes = listing.passes(request.GET.getlist("filter"))
+    found = [one for one in _listed(request, where) if passes(one)]
+    found = listing.ordered(found, request.GET.get("orderby", ""))
+    limit = min(number(request, "limit", MOST_ENTRIES), MOST_ENTRIES)
+    offset = number(request, "offset", 0)
+    shown = found[offset : offset + limit]
+    return {
+        "DATA_TYPE": "file_list",
+        "endpoint": collection.pk,
+        "path": f"{asked.rstrip('/')}/",
+        "absolute_path": f"{where.path.rstrip('/')}/",
+        "rename_supported": True,
+        "symlink_supported": True,
+        "length": len(shown),
+        "total": len(found),
+        "DATA": shown,
+    }
+
+
+def number(request: HttpRequest, name: str, default: int) -> int:
+    """A whole number of the query, not below 0.
+
+    :raises TransferFailure: it is none
+    """
+    text = request.GET.get(name, "")
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit():
+        raise bad_request(f"Invalid value for {name}: '{text}'")
+    return int(text)
+
+
+def _touch(collection: Collection) -> None:
+    """``recently-used`` and ``last_accessed_time``, to the minute."""
+    now = clock.now()
+    if (
+        collection.last_accessed_at is None
+        or abs(now - collection.last_accessed_at) > 60
+    ):
+        Collection.objects.filter(pk=collection.pk).update(last_accessed_at=now)
+
+
+def _listed(request: HttpRequest, where: Place) -> list[listing.Entry]:
+    show_hidden = request.GET.get("show_hidden", "1").lower() not in ("0", "false")
+    try:
+        found = listing.entries(where.target, show_hidden=show_hidden)
+    except FileNotFoundError as err:
+        raise _missing(where) from err
+    except NotADirectoryError as err:
+        raise TransferFailure(
+            502,
+            "ExternalError.DirListingFailed.NotDirectory",
+            f"Error listing directory '{where.path}': not a directory",
+        ) from err
+    except OSError as err:
+        raise _failed("DirListingFailed", where, err) from err
+    if len(found) > knobs.directory_entries:
+        raise TransferFailure(
+            502,
+            "ExternalError.DirListingFailed.SizeLimit",
+            f"Directory '{where.path}' has more than {knobs.directory_entries} entries",
+        )
+    return found
+
+
+def _missing(where: Place) -> TransferFailure:
+    return not_found(
+        f"Directory '{where.path}' not found on '{where.collection.display_name}' "
+        f"({where.collection.pk})"
+    )
+
+
+def _failed(kind: str, where: Place, err: OSError) -> TransferFailure:
+    if isinstance(err, PermissionError):
+        return TransferFailure(
+            403,
+            f"ExternalError.{kind}.PermissionDenied",
+            f"Permission denied: '{where.path}'",
+        )
+    return TransferFailure(
+        502, f"ExternalError.{kind}", f"'{where.path}': {os.strerror(err.errno or 0)}"
+    )
+
+
+@transfer_view
+def stat(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
+    collection = usable_collection(caller, collection_id)
+    where = place(caller, collection, request.GET.get("path"))
+    check_readable(caller, collection, where.path)
+    name = where.path.rpartition("/")[2] or "/"
+    try:
+        if os.path.islink(where.real):
+            _ = where.target  # a link that leads outside is refused
+        return listing.entry(where.real, name)
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise not_found(f"Path not found: '{where.path}'", "NotFound") from err
+    except OSError as err:
+        raise _failed("StatFailed", where, err) from err
+
+
+def document_of(request: HttpRequest, data_type: str) -> dict[str, Any]:
+    """The request's document.
+
+    :raises TransferFailure: it is not JSON, or not of this DATA_TYPE
+    """
+    try:
+        document = json_body(request)
+    except ValueError as err:
+        raise bad_request(f"Invalid JSON: {err}") from err
+    if document.get("DATA_TYPE", data_type) != data_type:
+        raise bad_request(f"DATA_TYPE must be '{data_type}'")
+    return document
+
+
+def text_of(document: dict[str, Any], name: str) -> str:
+    """A required text of a document.
+
+    :raises TransferFailure: missing or not a text
+    """
+    value = document.get(name)
+    if not isinstance(value, str) or not value:
+        raise bad_request(f"Missing or invalid field '{name}'")
+    return value
+
+
+@transfer_view
+def mkdir(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
+    document = document_of(request, "mkdir")
+    collection = usable_collection(caller, collection_id)
+    where = place(caller, collection, text_of(document, "path"))
+    check_writable(caller, collection, where.path)
+    try:
+        os.mkdir(where.real)
+    except FileExistsError as err:
+        raise TransferFailure(
+            502,
+            "ExternalError.MkdirFailed.Exists",
+            f"Path '{where.path}' already exists",
+        ) from err
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise _missing(where) from err
+    except OSError as err:
+        raise _failed("MkdirFailed", where, err) from err
+    return {
+        "DATA_TYPE": "mkdir_result",
+        "code": "DirectoryCreated",
+        "message": "The directory was created successfully",
+        "HTTP_STATUS": knobs.mkdir_status,
+    }
+
+
+@transfer_view
+def rename(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
+    document = document_of(request, "rename")
+    collection = usable_collection(caller, collection_id)
+    old = place(caller, collection, text_of(document, "old_path"))
+    new = place(caller, collection, text_of(document, "new_path"))
+    check_writable(caller, collection, old.path)
+    check_writable(caller, collection, new.path)
+    if os.path.lexists(new.real):
+        raise TransferFailure(
+            502,
+            "ExternalError.RenameFailed.Exists",
+            f"Path '{new.path}' already exists",
+        )
+    try:
+        os.rename(old.real, new.real)
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise _missing(old) from err
+    except OSError as err:
+        raise _failed("RenameFailed", old, err) from err
+    return {
+        "DATA_TYPE": "result",
+        "code": "FileRenamed",
+        "message": "File or directory renamed successfully",
+    }

@@ -1,0 +1,413 @@
+# Paths are plain text here: fast, and any bytes may be a name.
+# ruff: noqa: PTH103, PTH106, PTH108, PTH110, PTH112, PTH114
+# ruff: noqa: PTH115, PTH116, PTH119, PTH120, PTH208, PTH211
+"""One attempt at a task: walk its items, copy or delete what is left to do."""
+
+import fnmatch
+import glob
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.models import SuccessfulTransfer, Task
+from sandbox.transfer.access import (
+    check_readable,
+    check_writable,
+    permissions,
+    usable_collection,
+)
+from sandbox.transfer.callers import Caller
+from sandbox.transfer.copying import checksum, copy_file
+from sandbox.transfer.errors import TransferFailure
+from sandbox.transfer.faults import Fatal, Fault, of_failure, of_os_error
+from sandbox.transfer.paths import place
+from sandbox.transfer.progress import Progress
+
+CheckStop = Callable[[], None]
+Report = Callable[[Fault], None]
+
+#: copies of one file whose checksum differs, before it counts as a fault
+CHECKSUM_TRIES = 3
+
+
+class FilterRules:
+    """``filter_rules`` of a transfer: the first that matches decides."""
+
+    def __init__(self, rules: list[dict[str, Any]] | None) -> None:
+        self.rules = [
+            (
+                rule.get("method", "exclude") == "include",
+                re.compile(fnmatch.translate(rule["name"])),
+                rule.get("type"),
+            )
+            for rule in rules or []
+        ]
+
+    def takes(self, name: str, kind: str) -> bool:
+        for includes, pattern, only in self.rules:
+            if only in (None, kind) and pattern.match(name):
+                return includes
+        return True
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A path in a collection beside the same path on this machine."""
+
+    path: str
+    real: str
+
+    def inside(self, name: str) -> "Spot":
+        return Spot(f"{self.path.rstrip('/')}/{name}", f"{self.real}/{name}")
+
+
+class TransferRun:
+    """An attempt at a transfer. Items that fail are reported and left for later."""
+
+    def __init__(
+        self, task: Task, progress: Progress, check_stop: CheckStop, report: Report
+    ) -> None:
+        self.task = task
+        self.progress = progress
+        self.check_stop = check_stop
+        self.report = report
+        self.options: dict[str, Any] = task.document
+        self.caller = Caller.of_task(task)
+        self.rules = FilterRules(self.options.get("filter_rules"))
+        self.links = self.options.get("recursive_symlinks", "ignore")
+
+    def run(self) -> None:
+        """:raises Stopped: from ``check_stop``"""
+        try:
+            self.source = usable_collection(self.caller, self.task.source_id)
+            self.destination = usable_collection(
+                self.caller, self.task.destination_id or ""
+            )
+        except TransferFailure as failure:
+            self.report(of_failure(failure, at_source=False))
+            return
+        for item in self.options["DATA"]:
+            self.check_stop()
+            self._guarded(
+                item["source_path"],
+                item["destination_path"],
+                lambda item=item: self._item(item),
+            )
+
+    def _guarded(self, source: str, destination: str, act: Callable[[], None]) -> None:
+        """Do something to one source; a fault there does not stop the others."""
+        try:
+            act()
+        except Fault as fault:
+            if fault.is_skippable and self.options.get("skip_source_errors"):
+                self.progress.skip(source, destination, fault.code, fault.details)
+            else:
+                self.report(fault)
+
+    def _item(self, item: dict[str, Any]) -> None:
+        source = self._source_spot(item["source_path"])
+        destination = self._destination_spot(item["destination_path"])
+        try:
+            details = os.stat(source.real)
+        except OSError as err:
+            raise of_os_error(err, source.path, at_source=True) from err
+        is_directory = stat.S_ISDIR(details.st_mode)
+        if item.get("recursive") is True and not is_directory:
+            raise Fault("NOT_A_DIRECTORY", f"Path: {source.path}", at_source=True)
+        if item.get("recursive") is False and is_directory:
+            raise Fault("IS_A_DIRECTORY", f"Path: {source.path}", at_source=True)
+        if is_directory:
+            self._directory(source, destination)
+            return
+        if item["destination_path"].endswith("/"):
+            raise Fault("IS_A_DIRECTORY", f"Path: {destination.path}")
+        self._make_directory(os.path.dirname(destination.real), destination.path)
+        self._file(source, destination, details, item)
+
+    def _source_spot(self, path: str) -> Spot:
+        try:
+            where = place(self.caller, self.source, path)
+            check_readable(self.caller, self.source, where.path)
+            return Spot(where.path, where.target)
+        except TransferFailure as failure:
+            raise of_failure(failure, at_source=True) from failure
+
+    def _destination_spot(self, path: str) -> Spot:
+        try:
+            where = place(self.caller, self.destination, path)
+            check_writable(self.caller, self.destination, where.path)
+            # A link at the destination is followed when it is a directory.
+            real = where.target if os.path.isdir(where.real) else where.real
+            return Spot(where.path, real)
+        except TransferFailure as failure:
+            raise of_failure(failure, at_source=False) from failure
+
+    def _make_directory(self, real: str, path: str) -> None:
+        try:
+            os.makedirs(real, exist_ok=True)
+        except FileExistsError as err:
+            raise Fault("NOT_A_DIRECTORY", f"Path: {path}") from err
+        except OSError as err:
+            raise of_os_error(err, path) from err
+
+    def _directory(self, source: Spot, destination: Spot) -> None:
+        """Copy a tree; entries that fail are left for the next attempt."""
+        self.check_stop()
+        self.progress.see(source.path, is_directory=True)
+        if os.path.islink(destination.real):
+            raise Fault("INVALID_SYMLINK", f"Path: {destination.path}")
+        self._make_directory(destination.real, destination.path)
+        try:
+            with os.scandir(source.real) as listing:
+                found = sorted(listing, key=lambda one: one.name)
+        except OSError as err:
+            raise of_os_error(err, source.path, at_source=True) from err
+        for one in found:
+            inner = source.inside(one.name), destination.inside(one.name)
+            self._guarded(
+                inner[0].path,
+                inner[1].path,
+                lambda one=one, inner=inner: self._entry(one, *inner),
+            )
+        if self.options.get("delete_destination_extra"):
+            self._delete_extra(destination, {one.name for one in found})
+
+    def _entry(self, one: os.DirEntry[str], source: Spot, destination: Spot) -> None:
+        if one.is_symlink():
+            self._symlink(one, source, destination)
+        elif one.is_dir(follow_symlinks=False):
+            if self.rules.takes(one.name, "dir"):
+                self._check_source(source)
+                self._directory(source, destination)
+        elif self.rules.takes(one.name, "file"):
+            if self.source.denied_paths:
+                self._check_source(source)
+            self._file(source, destination, one.stat(follow_symlinks=False), {})
+
+    def _check_source(self, source: Spot) -> None:
+        if not permissions(self.caller, self.source, source.path):
+            raise Fault("PERMISSION_DENIED", f"Path: {source.path}", at_source=True)
+
+    def _symlink(self, one: os.DirEntry[str], source: Spot, destination: Spot) -> None:
+        if self.links == "ignore":
+            return
+        if self.links == "keep":
+            if os.path.lexists(destination.real):
+                os.unlink(destination.real)
+            os.symlink(os.readlink(source.real), destination.real)
+            return
+        target = self._source_spot(source.path)
+        if not os.path.exists(target.real):
+            raise Fault("INVALID_SYMLINK", f"Path: {source.path}", at_source=True)
+        if os.path.isdir(target.real):
+            if self._is_loop(source, target):
+                raise Fault("INVALID_SYMLINK", f"Path: {source.path}", at_source=True)
+            self._directory(Spot(source.path, target.real), destination)
+        else:
+            self._file(
+                Spot(source.path, target.real), destination, os.stat(target.real), {}
+            )
+
+    def _is_loop(self, source: Spot, target: Spot) -> bool:
+        return f"{source.real}/".startswith(f"{target.real.rstrip('/')}/")
+
+    def _file(
+        self,
+        source: Spot,
+        destination: Spot,
+        details: os.stat_result,
+        item: dict[str, Any],
+    ) -> None:
+        self.check_stop()
+        self.progress.see(source.path, is_directory=False)
+        if source.path in self.progress.done:
+            return
+        if self._is_in_sync(source, destination, details):
+            self.progress.files_skipped += 1
+        else:
+            self._copy(source, destination, item)
+        self.progress.done.add(source.path)
+        self.progress.write()
+
+    def _is_in_sync(
+        self, source: Spot, destination: Spot, details: os.stat_result
+    ) -> bool:
+        """Whether ``sync_level`` leaves the file at the destination as it is."""
+        level = self.options.get("sync_level")
+        if level is None:
+            return False
+        try:
+            there = os.stat(destination.real)
+        except OSError:
+            return False
+        if level == 0:
+            return True
+        if there.st_size != details.st_size:
+            return False
+        if level == 1:
+            return True
+        if level == 2:
+            return int(there.st_mtime) >= int(details.st_mtime)
+        self.progress.bytes_checksummed += details.st_size
+        return checksum(source.real) == checksum(destination.real)
+
+    def _copy(self, source: Spot, destination: Spot, item: dict[str, Any]) -> None:
+        if os.path.isdir(destination.real):
+            raise Fault("IS_A_DIRECTORY", f"Path: {destination.path}")
+        self._check_external(source, item)
+        for attempt in range(CHECKSUM_TRIES):
+            size = self._copy_once(source, destination)
+            found = self._verified(source, destination, size)
+            if found is not None:
+                break
+            fault = Fault("VERIFY_CHECKSUM", f"Path: {destination.path}")
+            if attempt == CHECKSUM_TRIES - 1:
+                raise fault
+            self.report(fault)
+        self.progress.files_transferred += 1
+        self.progress.bytes_transferred += size
+        self.progress.successes.append(
+            SuccessfulTransfer(
+                task_id=self.task.pk,
+                source_path=source.path,
+                destination_path=destination.path,
+                size=size,
+                checksum=found or "",
+            )
+        )
+
+    def _copy_once(self, source: Spot, destination: Spot) -> int:
+        try:
+            return copy_file(
+                source.real,
+                destination.real,
+                keep_time=bool(self.options.get("preserve_timestamp")),
+                check_stop=self.check_stop,
+            )
+        except FileNotFoundError as err:
+            is_source = not os.path.exists(source.real)
+            path = source.path if is_source else destination.path
+            raise of_os_error(err, path, at_source=is_source) from err
+        except OSError as err:
+            raise of_os_error(err, destination.path) from err
+
+    def _verified(self, source: Spot, destination: Spot, size: int) -> str | None:
+        """The checksum, "" when nobody asked, None when the copy differs."""
+        if not self.options.get("verify_checksum"):
+            return ""
+        self.progress.bytes_checksummed += size
+        wanted = checksum(source.real)
+        return wanted if checksum(destination.real) == wanted else None
+
+    def _check_external(self, source: Spot, item: dict[str, Any]) -> None:
+        wanted = item.get("external_checksum")
+        if not wanted:
+            return
+        try:
+            found = checksum(source.real, item.get("checksum_algorithm") or "md5")
+        except ValueError as err:
+            raise Fatal("INTERNAL_ERROR", str(err)) from err
+        if found != str(wanted).lower():
+            raise Fault("EXTERNAL_CHECKSUM_MISMATCH", f"Path: {source.path}")
+
+    def _delete_extra(self, destination: Spot, names: set[str]) -> None:
+        with os.scandir(destination.real) as listing:
+            extra = [one for one in listing if one.name not in names]
+        for one in extra:
+            remove(one.path, self.check_stop, lambda: None)
+
+
+class DeleteRun:
+    """An attempt at a delete task."""
+
+    def __init__(
+        self, task: Task, progress: Progress, check_stop: CheckStop, report: Report
+    ) -> None:
+        self.task = task
+        self.progress = progress
+        self.check_stop = check_stop
+        self.report = report
+        self.options: dict[str, Any] = task.document
+        self.caller = Caller.of_task(task)
+
+    def run(self) -> None:
+        """:raises Fatal: a directory without ``recursive``
+        :raises Stopped: from ``check_stop``"""
+        try:
+            self.collection = usable_collection(self.caller, self.task.source_id)
+        except TransferFailure as failure:
+            self.report(of_failure(failure, at_source=True))
+            return
+        for item in self.options["DATA"]:
+            for path in self._paths(item["path"]):
+                self.check_stop()
+                try:
+                    self._delete(path)
+                except Fault as fault:
+                    self.report(fault)
+
+    def _paths(self, path: str) -> list[str]:
+        """What the path stands for: itself, or what its wildcards match."""
+        if not self.options.get("interpret_globs") or not glob.has_magic(path):
+            return [path]
+        try:
+            where = place(self.caller, self.collection, path)
+        except TransferFailure as failure:
+            self.report(of_failure(failure, at_source=True))
+            return []
+        parent = os.path.dirname(where.real)
+        above = where.path.rpartition("/")[0]
+        try:
+            names = sorted(os.listdir(parent))
+        except OSError as err:
+            self.report(of_os_error(err, above, at_source=True))
+            return []
+        pattern = os.path.basename(where.real)
+        return [f"{above}/{name}" for name in fnmatch.filter(names, pattern)]
+
+    def _delete(self, path: str) -> None:
+        try:
+            where = place(self.caller, self.collection, path)
+            check_writable(self.caller, self.collection, where.path)
+        except TransferFailure as failure:
+            raise of_failure(failure, at_source=True) from failure
+        if where.path in self.progress.done:
+            return
+        if where.path == "/":
+            raise Fault("PERMISSION_DENIED", "Path: /")
+        try:
+            is_directory = stat.S_ISDIR(os.lstat(where.real).st_mode)
+            if is_directory and not self.options.get("recursive"):
+                raise Fatal(
+                    "IS_A_DIRECTORY", f"{where.path} is a directory, not recursive"
+                )
+            remove(where.real, self.check_stop, self._count)
+        except OSError as err:
+            is_missing = isinstance(err, FileNotFoundError)
+            if not (is_missing and self.options.get("ignore_missing")):
+                raise of_os_error(err, where.path) from err
+        self.progress.done.add(where.path)
+
+    def _count(self) -> None:
+        self.progress.files += 1
+        self.progress.write()
+
+
+def remove(real: str, check_stop: CheckStop, count: Callable[[], None]) -> None:
+    """Remove a file, a link (never its target) or a whole tree.
+
+    :raises OSError: as the calls that it makes
+    """
+    check_stop()
+    if stat.S_ISDIR(os.lstat(real).st_mode):
+        with os.scandir(real) as listing:
+            inner = [one.path for one in listing]
+        for path in inner:
+            remove(path, check_stop, count)
+        os.rmdir(real)
+    else:
+        os.unlink(real)
+        count()

@@ -1,0 +1,75 @@
+"""The one way in which a run changes its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from transfers.jobs.models import STEPS, Run, RunStep
+
+#: The states from which each state can be reached.
+SOURCES = {
+    to: tuple(state for state, following in STEPS.items() if to in following)
+    for to in Run.State
+}
+
+
+class IllegalStep(ValueError):
+    """A step that the machine does not have: a mistake of the caller."""
+
+
+def advance(
+    run: Run,
+    to: Run.State,
+    *,
+    says: str,
+    from_states: Iterable[Run.State] = (),
+    only_if: Q | None = None,
+    now: datetime | None = None,
+    **fields: Any,
+) -> bool:
+    """Takes a run to a state, unless it is no longer in one that leads there.
+
+    One ``UPDATE`` that names the old states decides between several callers.
+
+    :param from_states: fewer than all states that lead to ``to``
+    :param only_if: what must also hold of the row, decided by the same ``UPDATE``
+    :param fields: further columns to write with the state
+    :returns: whether this caller took the step; then ``run`` is read again
+    :raises IllegalStep: ``from_states`` holds a state that does not lead to ``to``
+    """
+    now = now or timezone.now()
+    sources = tuple(from_states) or SOURCES[to]
+    if not set(sources) <= set(SOURCES[to]):
+        raise IllegalStep(f"No step leads from {sorted(sources)} to {to}.")
+    says = says[:500]
+    changes = {"state": to, "says": says, **_moments(to, now), **fields}
+    with transaction.atomic():
+        rows = Run.objects.filter(only_if or Q(), pk=run.pk, state__in=sources)
+        won = rows.update(**changes) == 1
+        if won:
+            RunStep.objects.create(run_id=run.pk, at=now, state=to, says=says)
+    if won:
+        run.refresh_from_db(fields=[*changes])
+    return won
+
+
+def _moments(to: Run.State, now: datetime) -> dict[str, Any]:
+    if to == Run.State.PREPARING:
+        return {
+            "started_at": Coalesce("started_at", now),
+            "claimed_at": now,
+            "heartbeat_at": now,
+            "next_try_at": None,
+        }
+    if to == Run.State.WAITING:
+        return {"claimed_at": None, "heartbeat_at": None}
+    if to in Run.FINISHED:
+        return {"finished_at": now, "next_try_at": None}
+    return {}

@@ -1,0 +1,29 @@
+"""Sends worker functions on their way, once the rows they are about are committed.
+
+The only module that the verbs know of the queue. It imports late: ``portal.celery``
+starts Django, and Django loads the models and the admin that use the verbs.
+"""
+
+from uuid import UUID
+
+
+def send_transfer(transfer_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.send_transfer, str(transfer_id))
+
+
+def execute_run(run_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.execute_run, str(run_id))
+
+
+def poll_transfers(kind: str, principal_id: str) -> None:
+    """:param kind: with the id, what ``Watch.key`` gives"""
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.poll_transfers, kind, principal_id)

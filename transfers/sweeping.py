@@ -1,0 +1,136 @@
+"""Finds what was committed and then lost: by the queue, or with a worker.
+
+Redis may be wiped and workers killed at any moment; the rows still say what is to be
+done, and every row here says when to look at it.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from transfers import queue
+from transfers.claims import CLAIM_LASTS
+from transfers.jobs.following import follow_all
+from transfers.jobs.models import Run
+from transfers.jobs.states import advance
+from transfers.models import Transfer
+
+logger = logging.getLogger(__name__)
+
+#: rows of a kind that one sweep takes
+BATCH = 1000
+#: how long a row that was queued again may wait before it is queued once more
+QUEUED_LASTS = timedelta(seconds=60)
+#: a run that took this many workers with it is not given to another one
+MOST_TAKEOVERS = 3
+
+
+def sweep(*, now: datetime | None = None) -> None:
+    """Two sweeps at once share the rows; each is queued by one of them."""
+    now = now or timezone.now()
+    send_unsent(now)
+    take_over(now)
+    execute_waiting(now)
+    follow_finished(now)
+
+
+def send_unsent(now: datetime) -> None:
+    """Transfers whose message was lost, whose next try is due, or whose worker died.
+
+    Those of runs are left to their runs.
+    """
+    with transaction.atomic():
+        due = (
+            Transfer.objects.unsent()
+            .select_for_update(skip_locked=True, of=("self",))
+            .filter(next_try_at__lte=now, run__isnull=True)
+            .order_by("next_try_at")
+            .values_list("pk", flat=True)[:BATCH]
+        )
+        found = list(due)
+        if found:
+            Transfer.objects.filter(pk__in=found).update(
+                next_try_at=now + QUEUED_LASTS, claimed_at=None
+            )
+        for pk in found:
+            queue.send_transfer(pk)
+
+
+def take_over(now: datetime) -> None:
+    """Runs whose worker has not been heard of go back to Waiting, or are given up."""
+    stale = Run.objects.filter(_unheard_of(now), state=Run.State.PREPARING)
+    for run in stale.order_by("heartbeat_at")[:BATCH]:
+        if run.takeovers >= MOST_TAKEOVERS:
+            _give_up(run, now)
+        else:
+            _put_back(run, now)
+
+
+def _unheard_of(now: datetime) -> Q:
+    return Q(heartbeat_at__lt=now - CLAIM_LASTS)
+
+
+def _put_back(run: Run, now: datetime) -> None:
+    with transaction.atomic():
+        taken = advance(
+            run,
+            Run.State.WAITING,
+            from_states=[Run.State.PREPARING],
+            only_if=_unheard_of(now),
+            says="Its worker died; another one goes on with it.",
+            now=now,
+            next_try_at=now,
+            takeovers=F("takeovers") + 1,
+        )
+        if taken:
+            Transfer.objects.unsent().filter(run=run).update(claimed_at=None)
+            logger.warning("Run %s is taken over from a dead worker", run.pk)
+
+
+def _give_up(run: Run, now: datetime) -> None:
+    says = (
+        f"{MOST_TAKEOVERS + 1} workers died with it, so it is not tried again. "
+        "An operator should look at the logs of the workers."
+    )
+    given_up = advance(
+        run,
+        Run.State.FAILED,
+        from_states=[Run.State.PREPARING],
+        only_if=_unheard_of(now),
+        says=says,
+        now=now,
+        last_error=says,
+    )
+    if given_up:
+        logger.error("Run %s was given up after %s workers", run.pk, MOST_TAKEOVERS + 1)
+
+
+def execute_waiting(now: datetime) -> None:
+    """Runs whose message was lost, or whose next try is due."""
+    with transaction.atomic():
+        due = (
+            Run.objects.select_for_update(skip_locked=True)
+            .filter(state=Run.State.WAITING, next_try_at__lte=now)
+            .order_by("next_try_at")
+            .values_list("pk", flat=True)[:BATCH]
+        )
+        found = list(due)
+        if found:
+            Run.objects.filter(pk__in=found).update(next_try_at=now + QUEUED_LASTS)
+        for pk in found:
+            queue.execute_run(pk)
+
+
+def follow_finished(now: datetime) -> None:
+    """Runs whose transfer has ended while the monitor died before it told them."""
+    left_behind = Run.objects.filter(
+        state__in=Run.AT_GLOBUS, transfer__status__in=Transfer.FINISHED
+    ).values_list("transfer", flat=True)[:BATCH]
+    found = [pk for pk in left_behind if pk is not None]
+    if found:
+        follow_all(found, now=now)

@@ -1,0 +1,63 @@
+"""What the queue carries to the workers: ids, and nothing to trust in them.
+
+Each worker function loads its row and does nothing if there is nothing (more) to do,
+so that any message may come twice, late, or from somebody who made it up.
+"""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from celery import shared_task
+
+from accounts.clients import transfer_client
+from portal.globus.transport import WORKER
+from transfers import monitoring, submission, sweeping
+from transfers.jobs import runs
+from transfers.models import Transfer, principal_of
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(ignore_result=True)
+def send_transfer(transfer_id: str) -> None:
+    """Send one stored transfer to Globus."""
+    pk = _id(transfer_id)
+    if pk is None:
+        return
+    unsent = Transfer.objects.unsent().select_related("user", "service_account")
+    transfer = unsent.filter(pk=pk).first()
+    if transfer is not None:
+        submission.send(transfer_client(transfer.principal, WORKER), transfer)
+
+
+@shared_task(ignore_result=True)
+def execute_run(run_id: str) -> None:
+    """Carry out one run."""
+    pk = _id(run_id)
+    if pk is not None:
+        runs.execute(pk)
+
+
+@shared_task(ignore_result=True)
+def poll_transfers(kind: str, principal_id: str) -> None:
+    """Bring the transfers of one principal up to date; see ``Watch.key``."""
+    principal = principal_of(kind, _id(principal_id))
+    if principal is not None:
+        monitoring.poll(principal)
+
+
+@shared_task(ignore_result=True)
+def tick() -> None:
+    """Queue what is due. Beat sends this; any number of them do no harm."""
+    sweeping.sweep()
+    monitoring.queue_due_polls()
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except (ValueError, AttributeError, TypeError):
+        logger.warning("A message named something that is no id")
+        return None
