@@ -36,7 +36,9 @@ class LookMixin:
             if isinstance(widget, forms.CheckboxInput | forms.HiddenInput):
                 continue
             is_select = isinstance(widget, forms.Select)
-            widget.attrs.setdefault("class", "form-select" if is_select else "form-control")
+            widget.attrs.setdefault(
+                "class", "form-select" if is_select else "form-control"
+            )
 
 
 class PathField(forms.CharField):
@@ -243,7 +245,7 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
             "service_account": "Service account",
             "source_collection": "Source collection’s ID",
             "source_path": "Source path",
-            "recursive": "Look into folders too",
+            "recursive": "With all folders below",
             "destination_collection": "Destination collection’s ID",
             "destination_path": "Destination path",
             "label": "Label at Globus",
@@ -254,9 +256,9 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
             "service_account": "It acts by itself, with the access that it was given.",
             "source_collection": "As its page shows it here or in the Globus web app.",
             "source_path": "A folder ends in “/”.",
-            "recursive": "For a list: also what lies in its folders.",
+            "recursive": "Folders with all that lies in them.",
             "destination_collection": "For a transfer only.",
-            "destination_path": "For a transfer only. The source’s content arrives here.",
+            "destination_path": "For a transfer only. The source arrives as this.",
             "enabled": "A job that is switched off cannot be run.",
         }
         widgets: ClassVar = {

@@ -23,4 +23,6 @@ urlpatterns = [
     path("jobs/<uuid:pk>/", jobs.job, name="job"),
     path("jobs/<uuid:pk>/run/", jobs.run_now, name="run_now"),
     path("jobs/runs/<uuid:pk>/", jobs.run, name="run"),
+    path("jobs/runs/<uuid:pk>/progress/", jobs.run_progress, name="run_progress"),
+    path("jobs/runs/<uuid:pk>/cancel/", jobs.run_cancel, name="run_cancel"),
 ]

@@ -24,7 +24,9 @@ TYPES = {
 @register.simple_tag
 def files_url(collection_id: UUID | str, path: str = "") -> str:
     """The folder's page, with the parameters that the Globus web app has too."""
-    return _with_query("transfers:files", origin_id=str(collection_id), origin_path=path)
+    return _with_query(
+        "transfers:files", origin_id=str(collection_id), origin_path=path
+    )
 
 
 @register.simple_tag

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.cache import get_conditional_response
-from django.utils.http import quote_etag
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from accounts.clients import transfer_client
 from accounts.models import User
@@ -22,17 +23,19 @@ from accounts.views import SignedInRequest
 from transfers import attention, submission
 from transfers.models import Transfer
 from transfers.models import TransferQuerySet as Transfers
+from transfers.views.live import live, version_of
 from transfers.views.sending import recent_places
 
 ROWS = 25
 ITEMS_SHOWN = 100
 RUNNING_SHOWN = 10
-#: htmx stops asking when it hears this.
-STOP_POLLING = 286
 
 FILTERS: dict[str, tuple[str, Q]] = {
     "": ("All", Q()),
-    "running": ("Running", ~Q(status__in=[*Transfer.FINISHED, Transfer.Status.WAITING])),
+    "running": (
+        "Running",
+        ~Q(status__in=[*Transfer.FINISHED, Transfer.Status.WAITING]),
+    ),
     "waiting": ("Waits for me", Q(status=Transfer.Status.WAITING)),
     "succeeded": ("Succeeded", Q(status=Transfer.Status.SUCCEEDED)),
     "failed": ("Failed", Q(status=Transfer.Status.FAILED)),
@@ -44,13 +47,14 @@ HEAVY = ("document", "task_document")
 @require_safe
 def home(request: SignedInRequest) -> HttpResponse:
     mine = Transfer.objects.owned_by(request.user).defer(*HEAVY)
+    rows = running_of(request.user)
     context = {
         "matters": attention.matters(request.user),
-        "running": running_of(request.user),
+        "running": rows,
+        "version": version_of(rows),
         "recent": mine.finished().order_by("-finished_at")[:6],
         "places": recent_places(request.user),
     }
-    context["version"] = version_of(context["running"])
     return render(request, "transfers/home.html", context)
 
 
@@ -160,51 +164,6 @@ def resume(request: SignedInRequest, pk: UUID) -> HttpResponse:
 def needs_me(request: SignedInRequest) -> HttpResponse:
     context = {"matters": attention.matters(request.user)}
     return render(request, "transfers/attention.html", context)
-
-
-def live(
-    request: HttpRequest,
-    template: str,
-    context: dict[str, Any],
-    version: str,
-    *,
-    ends: bool,
-) -> HttpResponse:
-    """A partial that asks for itself again: ``304`` while nothing changed."""
-    etag = quote_etag(version)
-    unchanged = get_conditional_response(request, etag=etag)
-    if unchanged is not None:
-        return unchanged
-    response = render(
-        request,
-        template,
-        context | {"version": version},
-        status=STOP_POLLING if ends else 200,
-    )
-    response["ETag"] = etag
-    return response
-
-
-def version_of(transfers: list[Transfer]) -> str:
-    """Changes whenever something changes that a page shows of these."""
-    now = timezone.now()
-    seen = [
-        (
-            str(each.pk),
-            each.status,
-            each.says,
-            each.nice_status,
-            each.files,
-            each.files_transferred,
-            each.files_skipped,
-            each.bytes_transferred,
-            each.bytes_per_second,
-            each.faults,
-            each.is_stalled(now),
-        )
-        for each in transfers
-    ]
-    return hashlib.sha256(repr(seen).encode()).hexdigest()[:20]
 
 
 SYNC_WORDS = {

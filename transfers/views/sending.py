@@ -214,7 +214,7 @@ def _page(
 
 def _pick_query(data: QueryDict) -> dict[str, str]:
     names = ("origin_id", "origin_path", "destination_id", "destination_path")
-    return {name: data[name] for name in names if data.get(name)}
+    return {name: str(data[name]) for name in names if data.get(name)}
 
 
 def recent_places(user: User, most: int = 6) -> list[tuple[UUID, str]]:
