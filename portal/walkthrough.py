@@ -19,6 +19,7 @@ from portal.scripted_browser import Form, NotOnPage, Page, ScriptedBrowser
 from portal.supervisor import POLL_SECONDS, ProgramFailed
 
 # Where the portal's pages are, and what their fields are called
+SIGN_IN_PAGE = "/login/"
 SIGN_IN_FORM = "/login/globus/"
 ACCOUNT_PAGE = "/account/"
 FILES_PAGE = "/files/"
@@ -88,7 +89,7 @@ class Walkthrough:
         return all(passed)
 
     def sign_in(self) -> str:
-        page = self.browser.visit(self.surroundings.portal_url)
+        page = self.visit(SIGN_IN_PAGE)
         self.through_globus(page, page.form_to(SIGN_IN_FORM))
         account = self.visit(ACCOUNT_PAGE)
         account.expect(self.surroundings.person)
