@@ -188,10 +188,16 @@ def carried_out(what: str, step: Callable[[], str]) -> bool:
         Unexpected,
         requests.RequestException,
     ) as err:
-        say(f"FAIL {what}: {err}")
+        say(f"FAIL {what}: {in_one_line(str(err))}")
         return False
     say(f"PASS {what} ({detail})")
     return True
+
+
+def in_one_line(text: str) -> str:
+    """The first line and, of a log or a traceback, the last one."""
+    lines = text.strip().splitlines() or ["no reason given"]
+    return lines[0] if len(lines) == 1 else f"{lines[0]} … {lines[-1]}"
 
 
 def say(line: str) -> None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]  # it has no stubs here
 import pytest
 
 from portal import demo
@@ -36,7 +37,7 @@ def folder():
 @pytest.fixture
 def start(folder):
     """Starts a demo as a process, with nothing set but what the test sets."""
-    processes = []
+    processes: list[subprocess.Popen[str]] = []
 
     def started(*arguments, **settings):
         kept = {name: os.environ[name] for name in ("PATH", "HOME")}
@@ -63,12 +64,12 @@ def taken_port():
         yield server.getsockname()[1]
 
 
-def outcome(process):
+def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
     output, _ = process.communicate()
     return process.returncode, output
 
 
-def listening_ports(processes):
+def listening_ports(processes: list[psutil.Process]) -> set[int]:
     return {
         connection.laddr.port
         for process in processes
