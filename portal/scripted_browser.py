@@ -5,6 +5,7 @@ It knows a page only by its HTML, so what it can do, a person without script can
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from http import HTTPStatus
 from typing import Self
 from urllib.parse import urljoin, urlsplit
 
@@ -51,6 +52,8 @@ class _Reader(HTMLParser):
         self.forms: list[Form] = []
         self.words: list[str] = []
         self.refresh = ""
+        self.title = ""
+        self._in_title = False
         self._form: Form | None = None
         self._select = ""
         self._textarea = ""
@@ -59,6 +62,8 @@ class _Reader(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag == "meta" and given.get("http-equiv", "").lower() == "refresh":
             self.refresh = given.get("content", "").partition("=")[2].strip(" '\"")
+        elif tag == "title":
+            self._in_title = not self.title  # drawings have titles, too
         elif tag == "form":
             self._form = Form(given.get("action", ""), given.get("method", "get"))
             self.forms.append(self._form)
@@ -66,7 +71,9 @@ class _Reader(HTMLParser):
             self._read_control(self._form, tag, given)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "form":
+        if tag == "title":
+            self._in_title = False
+        elif tag == "form":
             self._form = None
         elif tag == "select":
             self._select = ""
@@ -75,6 +82,8 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words += data.split()
+        if self._in_title:
+            self.title += " ".join(data.split())
         if self._textarea and self._form:
             self._form.fields[self._textarea] = [data]
 
@@ -103,6 +112,8 @@ class _Reader(HTMLParser):
 @dataclass
 class Page:
     url: str
+    status: int
+    title: str
     text: str
     forms: list[Form]
     refresh: str
@@ -111,7 +122,7 @@ class Page:
         """:raises NotOnPage: the page has no form with this target"""
         form = self.find_form(path)
         if form is None:
-            raise NotOnPage(f"{self.url} has no form to {path} (“{self.text[:200]}”)")
+            raise NotOnPage(f"there is no form to {path}: {self}")
         return form
 
     def find_form(self, path: str) -> Form | None:
@@ -119,9 +130,12 @@ class Page:
         return next(found, None)
 
     def expect(self, text: str) -> None:
-        """:raises NotOnPage: the page does not say this"""
-        if text not in self.text:
-            raise NotOnPage(f"{self.url} does not show {text} (“{self.text[:200]}”)")
+        """:raises NotOnPage: the page does not say this, or is about an error"""
+        if text not in self.text or self.status != HTTPStatus.OK:
+            raise NotOnPage(f"“{text}” is not shown: {self}")
+
+    def __str__(self) -> str:
+        return f"{self.url} answered {self.status}, “{self.text[:300]}”"
 
 
 class ScriptedBrowser:
@@ -142,25 +156,25 @@ class ScriptedBrowser:
         return self._arrive(answer)
 
     def _arrive(self, answer: requests.Response) -> Page:
-        """:raises NotOnPage: with what the page says of an error"""
+        """Follow pages that lead on by themselves."""
+        page = _read(answer)
         for _ in range(MOST_REFRESHES):
-            page = _read(answer)
-            if not answer.ok:
-                raise NotOnPage(
-                    f"{answer.url} answered {answer.status_code} (“{page.text[:200]}”)"
-                )
-            if not page.refresh:
-                return page
-            # A page that refreshes itself is where we are; one that leads on is not.
             target = urljoin(page.url, page.refresh)
-            if target == page.url:
+            if not page.refresh or target == page.url:
                 return page
-            answer = self._session.get(target, timeout=TIMEOUT_SECONDS)
-        raise NotOnPage(f"{answer.url} leads on and on")
+            page = _read(self._session.get(target, timeout=TIMEOUT_SECONDS))
+        raise NotOnPage(f"{page.url} leads on and on")
 
 
 def _read(answer: requests.Response) -> Page:
     reader = _Reader()
     reader.feed(answer.text)
     reader.close()
-    return Page(answer.url, " ".join(reader.words), reader.forms, reader.refresh)
+    return Page(
+        url=answer.url,
+        status=answer.status_code,
+        title=reader.title,
+        text=" ".join(reader.words),
+        forms=reader.forms,
+        refresh=reader.refresh,
+    )

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import requests
 
@@ -23,7 +23,7 @@ SIGN_IN_PAGE = "/login/"
 SIGN_IN_FORM = "/login/globus/"
 ACCOUNT_PAGE = "/account/"
 FILES_PAGE = "/files/"
-TRANSFER_FORM = "/transfers/"
+TRANSFER_FORM = "/transfers/new/"
 DONE, FAILED = "Succeeded", "Failed"
 
 TRANSFER_SECONDS = 60.0
@@ -98,6 +98,8 @@ class Walkthrough:
     def through_globus(self, page: Page, form: Form) -> Page:
         """From the portal to the sandbox's authorize page and back."""
         question = self.browser.submit(page, form)
+        if not question.forms:
+            raise Unexpected(f"Globus asks nothing: {question}")
         answer = question.forms[0].filled(
             identity=self.surroundings.identity_id, decision="allow"
         )
@@ -120,20 +122,23 @@ class Walkthrough:
             f"{listing_of(source)}&destination_id={destination.collection_id}"
             f"&destination_path={quote(destination.path)}"
         )
-        names = self.names_on_disk(source)
-        form = page.form_to(TRANSFER_FORM).filled(name=names, label="Demo")
+        pick = page.form_to(TRANSFER_FORM)
+        pick = pick.filled(item=pick.choices.get("item", []))
+        page = self.browser.submit(page, pick)
+        form = page.form_to(TRANSFER_FORM).filled(label="Demo", do="send")
         self.watch(self.browser.submit(page, form))
         return self.compare(source, destination)
 
     def watch(self, page: Page) -> None:
         """Look at a transfer's page until it says that it is over."""
+        address = page.url
         give_up_at = time.monotonic() + TRANSFER_SECONDS
-        while DONE not in page.text:
+        while not page.title.startswith(DONE):
             self.surroundings.check()
-            if FAILED in page.text or time.monotonic() > give_up_at:
-                raise Unexpected(f"the transfer's page says “{page.text[:300]}”")
+            if page.title.startswith(FAILED) or time.monotonic() > give_up_at:
+                raise Unexpected(f"the transfer did not succeed: {page}")
             time.sleep(POLL_SECONDS)
-            page = self.browser.visit(page.url)
+            page = self.visit_consenting(address)
 
     def list_by_job(self) -> str:
         report = self.surroundings.run_job("demo-list")
@@ -168,7 +173,7 @@ class Walkthrough:
         )
 
     def visit(self, path: str) -> Page:
-        return self.browser.visit(f"{self.surroundings.portal_url}{path}")
+        return self.browser.visit(urljoin(self.surroundings.portal_url, path))
 
     def visit_consenting(self, path: str) -> Page:
         """Visit a page; where the portal asks for a consent, give it and go on."""
