@@ -134,9 +134,10 @@ def my_groups_csv(request: SignedInRequest) -> HttpResponseBase:
 
 def safe_next(request: HttpRequest, target: str | None) -> str:
     """``target`` if it is a page of ours, else the home page (L23)."""
-    if target and url_has_allowed_host_and_scheme(
+    ours = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    ):
+    )
+    if target and target.isprintable() and ours:
         return target
     return settings.LOGIN_REDIRECT_URL
 

@@ -112,7 +112,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 _BUILT = (STATIC_ROOT / "staticfiles.json").exists()
-WHITENOISE_USE_FINDERS = not _BUILT
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not _BUILT
 STORAGES = {
     "staticfiles": {
         "BACKEND": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.conf import settings
 
 from tests.stack import Stack
 
@@ -13,6 +14,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Starts the servers before Django reads its settings."""
     stack = config.stash[STACK] = Stack()
     stack.start()
+    # Reads them; pytest-django then sets Django up.
+    assert settings.DATABASES
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -22,12 +22,12 @@ def make_user(**fields: Any) -> User:
 
 
 def make_service_account(
-    *, secret: str = seed.SERVICE_ACCOUNT_SECRET, **fields: Any
+    *, secret: str = seed.HARVEST_CLIENT_SECRET, **fields: Any
 ) -> ServiceAccount:
     account = ServiceAccount.objects.create(
         **{
             "name": f"archive robot {uuid.uuid4().hex[:6]}",
-            "client_id": seed.SERVICE_ACCOUNT_ID,
+            "client_id": seed.HARVEST_CLIENT_ID,
             "owner": fields.pop("owner", None) or make_user(),
         }
         | fields

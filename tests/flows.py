@@ -18,7 +18,7 @@ REFRESH = re.compile(r'<meta http-equiv="refresh" content="0; ?url=([^"]+)"')
 
 
 def person(username: str) -> User:
-    return User.objects.get(identity_id=seed.PEOPLE[username].id)
+    return User.objects.get(identity_id=getattr(seed, f"{username.upper()}_ID"))
 
 
 def begin(browser: Client, **form: Any) -> str:

@@ -248,7 +248,7 @@ def test_an_answer_for_another_resource_server_is_not_stored():
 @pytest.mark.django_db(transaction=True)
 def test_a_refused_token_is_renewed_once_and_the_call_goes_on(sandbox, ada):
     """A 401 on a data call: one renewal, then the answer."""
-    sandbox.expire_access_tokens()
+    sandbox.wipe_tokens(kind="access")
     before = len(token_requests(sandbox))
 
     with globus_errors():
@@ -288,7 +288,7 @@ def test_a_new_secret_works_at_once(sandbox, service_account):
     replace_secret(service_account, "wrong", by=None)
     with pytest.raises(CredentialRefused):
         tokens.access_token(service_account, scopes.TRANSFER)
-    replace_secret(service_account, seed.SERVICE_ACCOUNT_SECRET, by=None)
+    replace_secret(service_account, seed.HARVEST_CLIENT_SECRET, by=None)
     assert tokens.access_token(service_account, scopes.TRANSFER).secret
 
 
