@@ -194,6 +194,15 @@ class Sandbox:
         """Delete tokens; ``kind=…`` and ``resource_server=…`` narrow it down."""
         return int(self._ask("DELETE", "tokens", json=which)["deleted"])
 
+    def expire_access_tokens(self) -> None:
+        """Let every access token expire at once; refresh tokens stay."""
+        self._post("tokens", {"expire": "access"})
+
+    def forge_id_token(self, way: str) -> None:
+        """Make id tokens wrong from now on: iss, aud, nonce, at_hash, expired,
+        future_iat, signature, missing; ``""`` makes them right again."""
+        self.set(forge_id_token=way)
+
     def withdraw_consents(self, **which: str) -> int:
         """Take back consents of ``username``, ``client_id``, ``scope_name``."""
         return int(self._ask("DELETE", "consents", json=which)["deleted"])
