@@ -69,9 +69,8 @@ class Sandbox:
         )
         environment = _exports(process)
         if not environment:
-            process.wait()
-            words = process.stderr.read() if process.stderr else "See its log."
-            raise SandboxError(words.strip())
+            words, errors = process.communicate()
+            raise SandboxError((errors or words or "See what it printed.").strip())
         sandbox = cls(process, environment)
         try:
             sandbox._wait_until_it_answers()
