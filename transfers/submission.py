@@ -236,7 +236,9 @@ def ask(
             if locked.transfer is not None:
                 run.transfer = locked.transfer
                 return locked.transfer
-        transfer = _row(document, source_name, destination_name)
+        transfer = row_for(document)
+        transfer.source_name = source_name[:255]
+        transfer.destination_name = destination_name[:255]
         transfer.principal = principal
         transfer.asked_by = asked_by
         if run is not None:
@@ -250,17 +252,14 @@ def ask(
     return transfer
 
 
-def _row(
-    document: Mapping[str, Any], source_name: str, destination_name: str
-) -> Transfer:
+def row_for(document: Mapping[str, Any]) -> Transfer:
+    """A row, not saved, that tells pages what a document asks for."""
     items = document["DATA"]
     row = Transfer(
         document={
             key: value for key, value in document.items() if key != "submission_id"
         },
         label=document.get("label", ""),
-        source_name=source_name[:255],
-        destination_name=destination_name[:255],
         items_count=len(items),
     )
     if document["DATA_TYPE"] == "delete":

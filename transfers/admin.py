@@ -1,0 +1,127 @@
+"""Jobs, their runs, and transfers in the Django admin."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from accounts.models import User
+from transfers.jobs import runs
+from transfers.jobs.models import Job, Run, RunStep
+from transfers.models import Transfer
+
+
+class ReadOnly(admin.options.BaseModelAdmin[Model]):
+    """What the portal writes by itself can be looked at, and no more."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class JobForm(forms.ModelForm[Job]):
+    class Meta:
+        model = Job
+        fields: ClassVar = [
+            "name",
+            "kind",
+            "service_account",
+            "owner",
+            "source_collection",
+            "source_path",
+            "recursive",
+            "destination_collection",
+            "destination_path",
+            "label",
+            "options",
+            "enabled",
+        ]
+        widgets: ClassVar = {
+            "source_path": forms.TextInput(attrs={"size": 60}),
+            "destination_path": forms.TextInput(attrs={"size": 60}),
+        }
+
+
+@admin.register(Job)
+class JobAdmin(admin.ModelAdmin[Job]):
+    form = JobForm
+    list_display = ("name", "kind", "service_account", "owner", "enabled")
+    list_filter = ("kind", "enabled", "service_account")
+    list_select_related = ("service_account", "owner")
+    search_fields = ("name", "label")
+    autocomplete_fields = ("service_account", "owner")
+    actions = ("run_now",)
+
+    @admin.action(description="Run now", permissions=["change"])
+    def run_now(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        assert isinstance(request.user, User)
+        for job in jobs.select_related("service_account"):
+            try:
+                runs.run_now(job, by=request.user, reason="Run now, in the admin")
+            except runs.JobSwitchedOff as err:
+                self.message_user(request, f"{job}: {err.advice}", messages.ERROR)
+            else:
+                self.message_user(request, f"{job} is on its way.", messages.SUCCESS)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"owner": request.user.pk}
+
+
+class RunStepInline(ReadOnly, admin.TabularInline[RunStep, Run]):
+    model = RunStep
+    fields = ("at", "state", "says")
+    extra = 0
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnly, admin.ModelAdmin[Run]):
+    list_display = ("job", "state", "says", "triggered_by", "created_at", "finished_at")
+    list_filter = ("state", "job")
+    list_select_related = ("job", "triggered_by")
+    search_fields = ("job__name", "id")
+    date_hierarchy = "created_at"
+    inlines = (RunStepInline,)
+    fields = (
+        "job",
+        "service_account",
+        "state",
+        "says",
+        "triggered_by",
+        "reason",
+        "inputs",
+        "transfer",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "attempts",
+        "takeovers",
+        "last_error",
+        "error_code",
+        "error_detail",
+        "result",
+    )
+
+
+@admin.register(Transfer)
+class TransferAdmin(ReadOnly, admin.ModelAdmin[Transfer]):
+    list_display = (
+        "__str__",
+        "status",
+        "principal",
+        "source_name",
+        "destination_name",
+        "created_at",
+    )
+    list_filter = ("status", "kind")
+    list_select_related = ("user", "service_account")
+    search_fields = ("label", "id", "task_id")
+    date_hierarchy = "created_at"
