@@ -45,9 +45,7 @@ def running_site() -> Iterator[Site]:
     """What ``manage.py demo`` runs, in a folder that goes with it."""
     with tempfile.TemporaryDirectory(prefix="cw-") as name:
         port, sandbox_port = demo.free_ports(2)
-        place = demo.Place(
-            Path(name), port, sandbox_port, throw_away=True, parent=0
-        )
+        place = demo.Place(Path(name), port, sandbox_port, throw_away=True, parent=0)
         with (
             demo.embedded_at(place) as servers,
             demo.supervisor_at(place) as supervisor,
@@ -87,5 +85,16 @@ def sign_in(page: Page, site: Site, username: str) -> None:
     page.get_by_role("button", name="Sign in with Globus").click()
     page.wait_for_url(f"{site.sandbox.url}/**")
     page.get_by_role("radio", name=f"{username}@").first.check()
+    allow(page, site)
+
+
+def allow(page: Page, site: Site) -> None:
+    """Says yes at Globus, and is back in the portal."""
+    page.wait_for_url(f"{site.sandbox.url}/**")
     page.get_by_role("button", name="Allow").click()
     page.wait_for_url(f"{site.url}/**")
+
+
+def give_consent(page: Page, site: Site) -> None:
+    page.get_by_role("button", name="Give consent at Globus").click()
+    allow(page, site)

@@ -108,31 +108,33 @@ def visible_to(user: User) -> Transfers:
 @require_safe
 def detail(request: SignedInRequest, pk: UUID) -> HttpResponse:
     transfer = get_object_or_404(visible_to(request.user), pk=pk)
+    return render(request, "transfers/detail.html", _facts(transfer))
+
+
+@require_safe
+def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """All that changes on a transfer's page; asks the database, never Globus."""
+    transfer = get_object_or_404(visible_to(request.user), pk=pk)
+    return live(
+        request,
+        "transfers/_detail.html",
+        _facts(transfer),
+        version_of([transfer]),
+        ends=transfer.is_finished,
+    )
+
+
+def _facts(transfer: Transfer) -> dict[str, Any]:
     items = transfer.document.get("DATA", [])
-    context = {
+    return {
         "transfer": transfer,
         "version": version_of([transfer]),
         "items": items[:ITEMS_SHOWN],
         "items_left": max(0, len(items) - ITEMS_SHOWN),
         "options": options_in_words(transfer.document),
         "is_stalled": transfer.is_stalled(timezone.now()),
-        "needs_sign_in": bool(transfer.session_parameters)
-        or not transfer.required_collections,
+        "needs_sign_in": not transfer.required_collections,
     }
-    return render(request, "transfers/detail.html", context)
-
-
-@require_safe
-def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    """The moving part of a transfer's page; asks the database, never Globus."""
-    transfer = get_object_or_404(visible_to(request.user), pk=pk)
-    return live(
-        request,
-        "transfers/_progress.html",
-        {"transfer": transfer, "is_stalled": transfer.is_stalled(timezone.now())},
-        version_of([transfer]),
-        ends=transfer.is_finished,
-    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
