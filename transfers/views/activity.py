@@ -29,6 +29,7 @@ from transfers.views.sending import recent_places
 ROWS = 25
 ITEMS_SHOWN = 100
 RUNNING_SHOWN = 10
+FINISHED_SHOWN = 6
 
 FILTERS: dict[str, tuple[str, Q]] = {
     "": ("All", Q()),
@@ -46,34 +47,36 @@ HEAVY = ("document", "task_document")
 
 @require_safe
 def home(request: SignedInRequest) -> HttpResponse:
-    mine = Transfer.objects.owned_by(request.user).defer(*HEAVY)
-    rows = running_of(request.user)
     context = {
+        **_overview(request.user),
         "matters": attention.matters(request.user),
-        "running": rows,
-        "version": version_of(rows),
-        "recent": mine.finished().order_by("-finished_at")[:6],
         "places": recent_places(request.user),
     }
     return render(request, "transfers/home.html", context)
 
 
 @require_safe
-def running(request: SignedInRequest) -> HttpResponse:
-    """What runs, for a page that is looked at; from the database alone."""
-    rows = running_of(request.user)
+def overview(request: SignedInRequest) -> HttpResponse:
+    """What runs and what ended, for a home page that is open."""
+    context = _overview(request.user)
     return live(
         request,
-        "transfers/_running.html",
-        {"running": rows},
-        version_of(rows),
-        ends=not rows,
+        "transfers/_overview.html",
+        context,
+        context["version"],
+        ends=not context["running"],
     )
 
 
-def running_of(user: User) -> list[Transfer]:
-    rows = Transfer.objects.owned_by(user).filter(FILTERS["running"][1]).defer(*HEAVY)
-    return list(rows[:RUNNING_SHOWN])
+def _overview(user: User) -> dict[str, Any]:
+    mine = Transfer.objects.owned_by(user).defer(*HEAVY)
+    running = list(mine.filter(FILTERS["running"][1])[:RUNNING_SHOWN])
+    recent = list(mine.finished().order_by("-finished_at")[:FINISHED_SHOWN])
+    return {
+        "running": running,
+        "recent": recent,
+        "version": version_of([*running, *recent]),
+    }
 
 
 @require_safe
