@@ -47,12 +47,14 @@ def test_check_02_a_service_that_is_not_pointed_at_refuses_to_start(sandbox):
 
 def test_check_03_a_base_url_beats_the_environment(sandbox, monkeypatch):
     monkeypatch.setenv("GLOBUS_SDK_SERVICE_URL_TRANSFER", "http://127.0.0.1:9/")
-    with globus_sdk.TransferClient(
-        base_url=f"{sandbox.url}/transfer/",
-        authorizer=globus_sdk.AccessTokenAuthorizer("x"),
-    ) as client:
-        with pytest.raises(globus_sdk.TransferAPIError) as caught:
-            client.task_list()
+    with (
+        globus_sdk.TransferClient(
+            base_url=f"{sandbox.url}/transfer/",
+            authorizer=globus_sdk.AccessTokenAuthorizer("x"),
+        ) as client,
+        pytest.raises(globus_sdk.TransferAPIError) as caught,
+    ):
+        client.task_list()
     assert caught.value.http_status == 401
 
 

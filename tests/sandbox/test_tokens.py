@@ -149,11 +149,13 @@ def test_check_25_introspection(sandbox, sign_in, portal_app):
 
 
 def test_check_27_userinfo_with_a_bad_token(sandbox):
-    with globus_sdk.AuthClient(
-        authorizer=globus_sdk.AccessTokenAuthorizer("bad")
-    ) as client:
-        with pytest.raises(globus_sdk.AuthAPIError) as caught:
-            client.userinfo()
+    with (
+        globus_sdk.AuthClient(
+            authorizer=globus_sdk.AccessTokenAuthorizer("bad")
+        ) as client,
+        pytest.raises(globus_sdk.AuthAPIError) as caught,
+    ):
+        client.userinfo()
     assert caught.value.code == "UNAUTHORIZED"
     assert caught.value.request_id
 
@@ -273,12 +275,14 @@ def test_check_32_a_client_app_reuses_its_tokens(sandbox, tmp_path):
         config = globus_sdk.GlobusAppConfig(
             token_storage=JSONTokenStorage(tmp_path / "tokens.json")
         )
-        with globus_sdk.ClientApp(
-            "app",
-            client_id=seed.HARVEST_CLIENT_ID,
-            client_secret=seed.HARVEST_CLIENT_SECRET,
-            config=config,
-        ) as app:
-            with globus_sdk.TransferClient(app=app) as client:
-                client.task_list()
+        with (
+            globus_sdk.ClientApp(
+                "app",
+                client_id=seed.HARVEST_CLIENT_ID,
+                client_secret=seed.HARVEST_CLIENT_SECRET,
+                config=config,
+            ) as app,
+            globus_sdk.TransferClient(app=app) as client,
+        ):
+            client.task_list()
     assert len(sandbox.requests("/oauth2/token")) == 1
