@@ -38,7 +38,7 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-class Server(BaseApplication):
+class Server(BaseApplication):  # type: ignore[misc, unused-ignore] # untyped
     """Serves ``application`` on ``listener`` until SIGINT or SIGTERM."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Server(BaseApplication):
         self.listener = listener
         self.on_start = on_start
         self.on_stop = on_stop
-        super().__init__()  # type: ignore[no-untyped-call] # gunicorn has no types
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore] # untyped
 
     def load_config(self) -> None:
         assert self.cfg is not None, "load_default_config() comes first"

@@ -12,7 +12,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 SECONDS = 30
 
 
-def start(sandbox, name, *arguments):
+def start(sandbox, name, *arguments) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, str(SCRIPTS / name), *arguments],
         env=client_environment(sandbox),
@@ -23,10 +23,10 @@ def start(sandbox, name, *arguments):
     )
 
 
-def output_of(process):
+def output_of(process) -> str:
     printed, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, errors
-    return printed
+    return str(printed)
 
 
 def test_a_client_app_lists_the_tutorial_collection(sandbox):
@@ -42,8 +42,9 @@ def test_client_credentials_find_my_endpoints(sandbox):
 def test_a_native_app_lists_groups(sandbox, tmp_path):
     storage = str(tmp_path / "tokens.json")
     script = start(sandbox, "list_groups.py", storage)
+    assert script.stdout is not None
     shown = "".join(script.stdout.readline() for _ in range(3))
-    url = re.search(r"^http\S+$", shown, re.MULTILINE)[0]
+    (url,) = re.findall(r"^http\S+$", shown, re.MULTILINE)
     printed, errors = script.communicate(sandbox.code(url, "ada"), timeout=SECONDS)
     assert script.returncode == 0, errors
     groups = printed[printed.index("ID,Name,Roles") :].splitlines()

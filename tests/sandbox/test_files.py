@@ -1,6 +1,7 @@
 """Section 9, checks 35 to 40, and paths that try to get out."""
 
 import os
+from typing import Any
 
 import globus_sdk
 import pytest
@@ -37,7 +38,7 @@ def research(sandbox, transfer_as):
     return transfer_as("ada", seed.RESEARCH)
 
 
-def names(listed):
+def names(listed) -> list[str]:
     return [one["name"] for one in listed]
 
 
@@ -96,7 +97,7 @@ def test_home(research, path):
 
 
 def test_check_36_filters(research):
-    def found(path, *filters):
+    def found(path, *filters) -> list[str]:
         return names(
             research.get(
                 f"/v0.10/operation/endpoint/{seed.RESEARCH}/ls",
@@ -196,7 +197,7 @@ def laptop_folder(data_folder):
     return data_folder / "collections" / seed.LAPTOP
 
 
-def outcome(client, path):
+def outcome(client, path) -> Any:
     """The names below ``path``, or the status that refuses it."""
     try:
         return names(client.operation_ls(seed.LAPTOP, path=path))

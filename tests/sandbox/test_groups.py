@@ -18,7 +18,7 @@ def groups_as(sign_in):
     return client_for
 
 
-def ids(groups):
+def ids(groups) -> set[str]:
     return {one["id"] for one in groups}
 
 

@@ -24,7 +24,7 @@ def laptop(data_folder):
     return data_folder / "collections" / seed.LAPTOP
 
 
-def wish(*items, **options):
+def wish(*items, **options) -> globus_sdk.TransferData:
     """A transfer within the laptop."""
     document = globus_sdk.TransferData(seed.LAPTOP, seed.LAPTOP, **options)
     for source, destination in items:
@@ -32,13 +32,13 @@ def wish(*items, **options):
     return document
 
 
-def write(folder, **files):
+def write(folder, **files) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_text(content)
 
 
-def tree(folder):
+def tree(folder) -> list[str]:
     return sorted(
         str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()
     )
@@ -56,7 +56,7 @@ def test_check_46_one_submission_is_one_task(sandbox, client):
     with pytest.raises(globus_sdk.TransferAPIError) as caught:
         client.submit_transfer(wish(("/Documents/paper.tex", "/copy.tex")))
     assert (caught.value.http_status, caught.value.code) == (409, "Conflict")
-    assert "identical paths has not yet completed" in caught.value.message
+    assert "identical paths has not yet completed" in str(caught.value.message)
     sandbox.set(hold_tasks=False)
     finished(client, first["task_id"])
     again = client.submit_transfer(wish(("/Documents/paper.tex", "/copy.tex")))
@@ -211,7 +211,7 @@ def test_check_50_source_errors_can_be_skipped(client):
     )
 
 
-def deletion(*paths, **options):
+def deletion(*paths, **options) -> globus_sdk.DeleteData:
     document = globus_sdk.DeleteData(seed.LAPTOP, **options)
     for path in paths:
         document.add_item(path)
@@ -219,7 +219,7 @@ def deletion(*paths, **options):
 
 
 def test_check_51_deletes(sandbox, client, laptop):
-    def ended(document):
+    def ended(document) -> globus_sdk.GlobusHTTPResponse:
         return finished(client, client.submit_delete(document)["task_id"])
 
     write(laptop / "x", a_txt="1", b_txt="2", c_log="3")
@@ -273,7 +273,7 @@ def three_tasks(sandbox, client):
 
 
 def test_check_52_task_list(client, transfer_as, three_tasks):
-    def ids(**parameters):
+    def ids(**parameters) -> list[str]:
         return [one["task_id"] for one in client.task_list(**parameters)]
 
     alpha, beta, unnamed, deleted = three_tasks
@@ -382,7 +382,7 @@ def test_a_task_uses_the_consent_of_now(sandbox, client):
 
 
 def test_a_restart_takes_unfinished_tasks_up_again(tmp_path, monkeypatch):
-    def transfer_client(sandbox):
+    def transfer_client(sandbox) -> globus_sdk.TransferClient:
         for name, value in sandbox.environment.items():
             monkeypatch.setenv(name, value)
         auth = globus_sdk.ConfidentialAppAuthClient(

@@ -58,7 +58,7 @@ class Command(BaseCommand):
             on_stop=engine.stop,
         )
         try:
-            server.run()  # type: ignore[no-untyped-call] # gunicorn has no types
+            server.run()  # type: ignore[no-untyped-call, unused-ignore] # untyped
         except SystemExit as end:
             # gunicorn's way to end; the temporary directory goes after this.
             if end.code:

@@ -26,6 +26,7 @@ if not storage.file_exists():
 
 tokens = storage.get_token_data(globus_sdk.GroupsClient.resource_server)
 assert tokens is not None
+assert tokens.refresh_token is not None
 authorizer = globus_sdk.RefreshTokenAuthorizer(
     tokens.refresh_token,
     client,
