@@ -408,3 +408,12 @@ def test_a_restart_takes_unfinished_tasks_up_again(tmp_path, monkeypatch):
         task = finished(client, task_id)
     sandbox.stop()
     assert (task["status"], task["files_transferred"]) == ("SUCCEEDED", 5)
+
+
+def test_a_running_copy_ends_at_its_deadline(sandbox, client, laptop):
+    (laptop / "large").write_bytes(bytes(1_000_000))
+    sandbox.set(copy_bytes_per_second=50_000)
+    task_id = client.submit_transfer(wish(("/large", "/copy")))["task_id"]
+    has_nice_status(client, task_id, "OK")
+    sandbox.advance(DAY)
+    assert finished(client, task_id)["fatal_error"]["code"] == "EXPIRED"

@@ -287,3 +287,11 @@ def test_check_32_a_client_app_reuses_its_tokens(sandbox, tmp_path):
         ):
             client.task_list()
     assert len(sandbox.requests("/oauth2/token")) == 1
+
+
+def test_dependent_tokens_are_for_the_resource_server_alone(sign_in, portal_app):
+    scope = f"openid {data_access_scope(seed.TUTORIAL_1)}"
+    token = sign_in("ada", scope).by_resource_server[TRANSFER]["access_token"]
+    with pytest.raises(globus_sdk.AuthAPIError) as caught:
+        portal_app.oauth2_get_dependent_tokens(token)
+    assert caught.value.raw_json == {"error": "invalid_grant"}
