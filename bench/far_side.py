@@ -15,6 +15,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import certifi
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -123,7 +124,11 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
         .sign(key, hashes.SHA256())
     )
     certificate_path, key_path = folder / "certificate.pem", folder / "key.pem"
-    certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    text = certificate.public_bytes(serialization.Encoding.PEM)
+    certificate_path.write_bytes(text)
+    # What clients trust: as many authorities as in production, and this one.
+    trusted = Path(certifi.where()).read_bytes() + text
+    (folder / "trusted.pem").write_bytes(trusted)
     key_path.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,

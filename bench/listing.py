@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
+
+import requests
 
 from bench.figures import Figure, Timing, interleaved
 
@@ -22,7 +25,7 @@ def listing() -> Iterator[Figure]:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="cw-")))
         address = start_far_side(folder, cleanup)
         start_portal(folder, address, cleanup)
-        yield from measure(address, str(folder / "certificate.pem"))
+        yield from measure(address, str(folder / "trusted.pem"))
 
 
 def start_far_side(folder: Path, cleanup: ExitStack) -> str:
@@ -55,32 +58,29 @@ def start_portal(folder: Path, address: str, cleanup: ExitStack) -> None:
         REDIS_URL=servers.redis_url,
         GLOBUS_SDK_SERVICE_URL_AUTH=address,
         GLOBUS_SDK_SERVICE_URL_TRANSFER=address,
-        GLOBUS_SDK_VERIFY_SSL=str(folder / "certificate.pem"),
+        GLOBUS_SDK_VERIFY_SSL=str(folder / "trusted.pem"),
         PORTAL_LOG_LEVEL="ERROR",
     )
     import django
     from django.core.management import call_command
-    from django.db import connection
+    from django.db import connections
 
     django.setup()
     call_command("migrate", verbosity=0)
-    cleanup.callback(connection.close_pool)
-    cleanup.callback(connection.close)
+    cleanup.callback(connections.close_all)
 
 
 def measure(address: str, certificate: str) -> Iterator[Figure]:
-    import requests
-
     ours = our_way()
     kept = requests.Session()
-    kept.verify = certificate
 
     def connections() -> int:
-        return int(kept.get(f"{address}connections").json())
+        answer = kept.get(f"{address}connections", verify=certificate, timeout=10)
+        return int(answer.json())
 
     ways = {
         "ours": ours,
-        "kept session": lambda: kept_session(kept, address),
+        "kept session": lambda: kept_session(kept, address, certificate),
         "client per request": client_per_request,
         "ClientApp per operation": client_app,
     }
@@ -139,19 +139,17 @@ def our_way() -> Callable[[], object]:
     def run() -> object:
         opened = SessionStore(key)
         who = User.objects.get(pk=opened["_auth_user_id"])
-        return browsing.listing(transfer_client(who), COLLECTION, "/run/")
+        return browsing.listing(transfer_client(who), UUID(COLLECTION), "/run/")
 
     return run
 
 
-def kept_session(session: object, address: str) -> object:
-    import requests
-
-    assert isinstance(session, requests.Session)
+def kept_session(session: requests.Session, address: str, certificate: str) -> object:
     answer = session.get(
         f"{address}v0.10/operation/endpoint/{COLLECTION}/ls",
         params={"path": "/run/"},
         headers={"Authorization": "Bearer AgBench"},
+        verify=certificate,
         timeout=10,
     )
     return answer.json()

@@ -404,15 +404,13 @@ def has_user(name: str) -> bool:
 def let_in(installation: Path) -> None:
     """Let PostgreSQL's user run what a strict umask installed for root alone."""
     let_through(installation)
-    if not can_read(installation / "bin" / "postgres"):
-        package = installation.parent
-        for tree in (package, package.with_suffix(".libs")):
-            for path in (tree, *tree.rglob("*")):
-                path.chmod(path.stat().st_mode | 0o005)
-
-
-def can_read(program: Path) -> bool:
-    return program.stat().st_mode & 0o005 == 0o005
+    if (installation / "bin" / "postgres").stat().st_mode & 0o005 == 0o005:
+        return
+    package = installation.parent
+    for tree in (package, package.with_name(f"{package.name}.libs")):
+        for path in (tree, *tree.rglob("*")):
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o005 if mode & 0o100 else 0o004))
 
 
 def let_through(folder: Path) -> None:

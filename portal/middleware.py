@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
@@ -79,7 +80,14 @@ class FailurePageMiddleware:
 
 def failure_page(request: HttpRequest, failure: PortalError) -> HttpResponse:
     """The page for a failure; a fragment of it when htmx asked."""
-    context = {
+    template = "_failure.html" if getattr(request, "htmx", False) else "failure.html"
+    context = failure_context(request, failure)
+    return render(request, template, context, status=failure.status)
+
+
+def failure_context(request: HttpRequest, failure: PortalError) -> dict[str, Any]:
+    """What ``_failure.html`` needs, also within a page that shows more than that."""
+    return {
         "failure": failure,
         "next": resumable_path(request),
         "consent_collections": (
@@ -92,8 +100,6 @@ def failure_page(request: HttpRequest, failure: PortalError) -> HttpResponse:
         ),
         "request_id": getattr(request, "request_id", ""),
     }
-    template = "_failure.html" if getattr(request, "htmx", False) else "failure.html"
-    return render(request, template, context, status=failure.status)
 
 
 def resumable_path(request: HttpRequest) -> str:

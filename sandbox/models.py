@@ -280,7 +280,8 @@ class Task(models.Model):
     #: the items' paths and both collections, hashed: what makes two tasks identical
     fingerprint = models.CharField(max_length=64)
     source_id = id_field()
-    destination_id = id_field(null=True)
+    #: "" for a delete
+    destination_id = id_field(blank=True)
     requested_at = models.FloatField()
     completed_at = models.FloatField(null=True)
     deadline_at = models.FloatField()

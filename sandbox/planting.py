@@ -86,11 +86,9 @@ def _person(
 
 
 def _people() -> None:
-    _person(seed.ADA_ID, "ada", seed.ADA, "Ada Lovelace", is_primary=True)
-    _person(seed.ADA_LAB_ID, "ada", seed.ADA_LAB, "Ada Lovelace")
-    _person(seed.GRACE_ID, "grace", seed.GRACE, "Grace Hopper", is_primary=True)
-    _person(seed.ROOT_ID, "root", seed.ROOT, "Robin Root", is_primary=True)
-    _person(seed.MALLORY_ID, "mallory", seed.MALLORY, "Mallory Moore", is_primary=True)
+    for short_name, one in seed.PEOPLE.items():
+        _person(one.id, short_name, one.username, one.name, is_primary=True)
+    _person(seed.ADA_LAB_ID, "ada", seed.ADA_LAB, seed.PEOPLE["ada"].name)
 
 
 def _client(client_id: str, name: str, kind: Client.Kind, uris: list[str]) -> None:

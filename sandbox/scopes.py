@@ -125,7 +125,7 @@ class _Reader:
         return token
 
     def scopes(self) -> list[Scope]:
-        found = []
+        found: list[Scope] = []
         while True:
             while self.peek() == " ":
                 self.take()

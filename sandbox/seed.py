@@ -4,7 +4,24 @@ Nothing here is secret, and nothing here needs Django: tests and documentation u
 these names as they stand. ``sandbox.planting`` makes the rows and the files.
 """
 
+from dataclasses import dataclass
+
 # --- people
+
+
+@dataclass(frozen=True)
+class Person:
+    """One of the people, by the identity that they sign in with."""
+
+    id: str
+    username: str
+    name: str
+
+    @property
+    def email(self) -> str:
+        return self.username
+
+
 UNIVERSITY_ID = "4eaaff45-d9d5-53c0-befa-5531f42cfae0"
 UNIVERSITY = "Example University"
 LAB_ID = "c462fa92-610d-5c47-8bb0-7ee510e159e1"
@@ -23,12 +40,22 @@ ROOT = "root@university.example"
 MALLORY_ID = "a802cf2e-ff4c-51eb-9c6d-3fe3b4c50b77"
 MALLORY = "mallory@lab.example"
 
+PEOPLE = {
+    "ada": Person(ADA_ID, ADA, "Ada Lovelace"),
+    "grace": Person(GRACE_ID, GRACE, "Grace Hopper"),
+    "root": Person(ROOT_ID, ROOT, "Robin Root"),
+    "mallory": Person(MALLORY_ID, MALLORY, "Mallory Moore"),
+}
+
 # --- clients
 PORTAL_CLIENT_ID = "a27ee3b7-7236-53bc-b256-8f1f5d054e23"
 PORTAL_CLIENT_SECRET = "324d6bf6261e402c2cd9308a8b2747c6a34ee23c"  # noqa: S105
 PORTAL_REDIRECT_URI = "http://localhost:8000/complete/globus/"
 HARVEST_CLIENT_ID = "d5538443-9b80-5095-ac23-5e32df971652"
 HARVEST_CLIENT_SECRET = "a7b19f9ebc0625ba0db92143091e1cae2686b5f1"  # noqa: S105
+#: the service account that the export lines and the examples use
+SERVICE_ACCOUNT_ID = HARVEST_CLIENT_ID
+SERVICE_ACCOUNT_SECRET = HARVEST_CLIENT_SECRET
 ARCHIVE_CLIENT_ID = "da1dafd1-0942-5812-a514-e2eb1c11fd57"
 ARCHIVE_CLIENT_SECRET = "753dc93bbbe9d46e32794b46557fd19a1240e8e4"  # noqa: S105
 NATIVE_CLIENT_ID = "61338d24-54d5-408f-a10d-66c06b59f6d2"
@@ -50,6 +77,8 @@ GROUP_INVITATION = "2ef7150f-b6cd-5912-8787-10c7274d2b4d"
 # --- collections
 TUTORIAL_1 = "6c54cade-bde5-45c1-bdea-f4bd71dba2cc"
 TUTORIAL_2 = "31ce9ba0-176d-45a5-add3-f37d233ba47d"
+TUTORIAL_COLLECTION_1 = TUTORIAL_1
+TUTORIAL_COLLECTION_2 = TUTORIAL_2
 TUTORIAL_ENDPOINT = "09003ba1-0cf8-5b26-a54d-27f3be2c7c1d"
 RESEARCH = "c1a0a3eb-f71b-51bf-84a9-23f00e17befb"
 SHARED = "22213149-4041-5060-8575-a6bbd81a0823"

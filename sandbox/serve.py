@@ -13,7 +13,7 @@ from sandbox.wire import Application
 
 THREADS = 32
 KEEP_ALIVE_SECONDS = 75
-SHUTDOWN_SECONDS = 2
+SHUTDOWN_SECONDS = 1
 
 
 class PortInUse(Exception):
@@ -38,7 +38,7 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+class Server(BaseApplication):
     """Serves ``application`` on ``listener`` until SIGINT or SIGTERM."""
 
     def __init__(
@@ -53,9 +53,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         self.listener = listener
         self.on_start = on_start
         self.on_stop = on_stop
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # gunicorn has no types
 
     def load_config(self) -> None:
+        assert self.cfg is not None, "load_default_config() comes first"
         for name, value in self.options().items():
             self.cfg.set(name, value)
 

@@ -69,9 +69,8 @@ class Sandbox:
         )
         environment = _exports(process)
         if not environment:
-            process.wait()
-            words = process.stderr.read() if process.stderr else "See its log."
-            raise SandboxError(words.strip())
+            words, errors = process.communicate()
+            raise SandboxError((errors or words or "See what it printed.").strip())
         sandbox = cls(process, environment)
         try:
             sandbox._wait_until_it_answers()
@@ -193,6 +192,15 @@ class Sandbox:
     def wipe_tokens(self, **which: str) -> int:
         """Delete tokens; ``kind=…`` and ``resource_server=…`` narrow it down."""
         return int(self._ask("DELETE", "tokens", json=which)["deleted"])
+
+    def expire_access_tokens(self) -> None:
+        """Let every access token expire at once; refresh tokens stay."""
+        self._post("tokens", {"expire": "access"})
+
+    def forge_id_token(self, way: str) -> None:
+        """Make id tokens wrong from now on: iss, aud, nonce, at_hash, expired,
+        future_iat, signature, missing; ``""`` makes them right again."""
+        self.set(forge_id_token=way)
 
     def withdraw_consents(self, **which: str) -> int:
         """Take back consents of ``username``, ``client_id``, ``scope_name``."""

@@ -28,6 +28,6 @@ urlpatterns = [
     path("auth/", include("sandbox.auth.urls")),
     path("transfer/v0.10/", include("sandbox.transfer.urls")),
     path("groups/v2/", include("sandbox.groups.urls")),
-    re_path("^(timer|https)/", not_served),
+    re_path("^(?:timer|https)/", not_served),
 ]
 handler404 = not_found

@@ -1,6 +1,28 @@
-"""Addresses of files, transfers and jobs."""
+"""Addresses of files, transfers and jobs (design section 8)."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from transfers.views import activity, collections, files, jobs, sending
 
 app_name = "transfers"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", activity.home, name="home"),
+    path("running/", activity.running, name="running"),
+    path("attention/", activity.needs_me, name="attention"),
+    path("collections/", collections.search, name="collections"),
+    path("collections/<uuid:collection_id>/", collections.about, name="collection"),
+    path("files/", files.files, name="files"),
+    path("transfers/", activity.activity, name="list"),
+    path("transfers/new/", sending.new, name="new"),
+    path("transfers/<uuid:pk>/", activity.detail, name="detail"),
+    path("transfers/<uuid:pk>/progress/", activity.progress, name="progress"),
+    path("transfers/<uuid:pk>/cancel/", activity.cancel, name="cancel"),
+    path("transfers/<uuid:pk>/resume/", activity.resume, name="resume"),
+    path("jobs/", jobs.jobs, name="jobs"),
+    path("jobs/new/", jobs.job_new, name="job_new"),
+    path("jobs/<uuid:pk>/", jobs.job, name="job"),
+    path("jobs/<uuid:pk>/run/", jobs.run_now, name="run_now"),
+    path("jobs/runs/<uuid:pk>/", jobs.run, name="run"),
+    path("jobs/runs/<uuid:pk>/progress/", jobs.run_progress, name="run_progress"),
+    path("jobs/runs/<uuid:pk>/cancel/", jobs.run_cancel, name="run_cancel"),
+]

@@ -163,6 +163,15 @@ def _wipe_tokens(asked: Document) -> Document:
     return {"deleted": count}
 
 
+def _expire_tokens(asked: Document) -> Document:
+    """Let all tokens of the kind ``expire`` run out now."""
+    kind = asked.get("expire")
+    if kind not in (Token.Kind.ACCESS, Token.Kind.REFRESH):
+        raise Refused("expire is access or refresh")
+    found = Token.objects.filter(kind=kind)
+    return {"expired": found.update(expires_at=clock.now())}
+
+
 def _withdraw_consents(asked: Document) -> Document:
     """``username``, ``client_id`` and ``scope_name`` narrow it down."""
     found = Consent.objects.all()
@@ -255,7 +264,7 @@ faults = knob(GET=_get_faults, POST=_add_fault, DELETE=_clear_faults)
 latency = knob(POST=_set_latency)
 requests = knob(GET=_get_requests, DELETE=_clear_requests)
 reset = knob(POST=_reset)
-wipe_tokens = knob(DELETE=_wipe_tokens)
+wipe_tokens = knob(POST=_expire_tokens, DELETE=_wipe_tokens)
 withdraw_consents = knob(DELETE=_withdraw_consents)
 redirect_uris = knob(POST=_add_redirect_uri)
 generate = knob(POST=_generate)

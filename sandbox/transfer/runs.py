@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sandbox.models import SuccessfulTransfer, Task
@@ -37,7 +38,7 @@ class FilterRules:
     """``filter_rules`` of a transfer: the first that matches decides."""
 
     def __init__(self, rules: list[dict[str, Any]] | None) -> None:
-        self.rules = [
+        self.rules: list[tuple[bool, re.Pattern[str], str | None]] = [
             (
                 rule.get("method", "exclude") == "include",
                 re.compile(fnmatch.translate(rule["name"])),
@@ -83,9 +84,7 @@ class TransferRun:
         """:raises Stopped: from ``check_stop``"""
         try:
             self.source = usable_collection(self.caller, self.task.source_id)
-            self.destination = usable_collection(
-                self.caller, self.task.destination_id or ""
-            )
+            self.destination = usable_collection(self.caller, self.task.destination_id)
         except TransferFailure as failure:
             self.report(of_failure(failure, at_source=False))
             return
@@ -94,7 +93,7 @@ class TransferRun:
             self._guarded(
                 item["source_path"],
                 item["destination_path"],
-                lambda item=item: self._item(item),
+                partial(self._item, item),
             )
 
     def _guarded(self, source: str, destination: str, act: Callable[[], None]) -> None:
@@ -170,7 +169,7 @@ class TransferRun:
             self._guarded(
                 inner[0].path,
                 inner[1].path,
-                lambda one=one, inner=inner: self._entry(one, *inner),
+                partial(self._entry, one, *inner),
             )
         if self.options.get("delete_destination_extra"):
             self._delete_extra(destination, {one.name for one in found})

@@ -192,7 +192,7 @@ def _stored(caller: Caller, wish: Wish) -> Task:
         document=wish.document,
         fingerprint=print_of,
         source_id=wish.source.pk,
-        destination_id=wish.destination.pk if wish.destination else None,
+        destination_id=wish.destination.pk if wish.destination else "",
         requested_at=now,
         deadline_at=deadline_of(wish.document),
         subtasks_total=1,

@@ -58,7 +58,7 @@ def document(task: Task, names: dict[str, str]) -> dict[str, Any]:
         "completion_time": clock.iso_or_none(task.completed_at),
         "deadline": clock.iso(task.deadline_at),
         **_end("source", task.source_id, names),
-        **_end("destination", task.destination_id, names),
+        **_end("destination", task.destination_id or None, names),
         "sync_level": submitted.get("sync_level"),
         "encrypt_data": bool(submitted.get("encrypt_data")),
         "verify_checksum": bool(submitted.get("verify_checksum")),

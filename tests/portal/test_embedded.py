@@ -245,3 +245,20 @@ def test_as_root_a_private_folder_is_passed_through_but_not_opened(folder):
 
     with Embedded(private / "demo", throw_away=True):
         assert private.stat().st_mode & 0o777 == 0o701
+
+
+def test_what_a_strict_umask_installed_is_opened_for_another_user(folder):
+    package = folder / "package"
+    program = package / "pg" / "bin" / "postgres"
+    library = folder / "package.libs" / "libpq.so"
+    for path, mode in ((program, 0o700), (library, 0o600)):
+        path.parent.mkdir(parents=True)
+        path.touch()
+        path.chmod(mode)
+        path.parent.chmod(0o700)
+
+    embedded.let_in(package / "pg")
+
+    assert program.stat().st_mode & 0o777 == 0o705
+    assert program.parent.stat().st_mode & 0o777 == 0o705
+    assert library.stat().st_mode & 0o777 == 0o604

@@ -58,7 +58,7 @@ class Command(BaseCommand):
             on_stop=engine.stop,
         )
         try:
-            server.run()
+            server.run()  # type: ignore[no-untyped-call] # gunicorn has no types
         except SystemExit as end:
             # gunicorn's way to end; the temporary directory goes after this.
             if end.code:
@@ -72,8 +72,11 @@ def prepare(data: Path) -> None:
     is_new = open_database(runtime.data / "sandbox.sqlite3")
     keys.load(runtime.data)
     clock.load()
-    if is_new and runtime.seed == "demo":
-        planting.plant()
+    if is_new:
+        # The files of a database that was set aside are nobody's any more.
+        planting.wipe()
+        if runtime.seed == "demo":
+            planting.plant()
     planting.register_redirect_uris(runtime.redirect_uris)
     # The worker process is forked from this one and must not share a connection.
     connections.close_all()

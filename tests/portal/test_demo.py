@@ -1,0 +1,193 @@
+"""What the supervisor promises is tested with small programs elsewhere."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]  # it has no stubs here
+import pytest
+
+from portal import demo
+from tests.portal.processes import eventually, naming
+
+ROOT = Path(__file__).parents[2]
+
+DEMO = """
+import sys
+from pathlib import Path
+from portal import demo
+
+demo.FOLDER = Path(sys.argv[1]) / "demo"
+sys.exit(demo.main(sys.argv[2:]))
+"""
+
+
+@pytest.fixture
+def folder():
+    """Short, as a checkout is; pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="cw-") as name:
+        yield Path(name)
+        assert eventually(lambda: not naming(name))
+
+
+@pytest.fixture
+def start(folder):
+    """Starts a demo as a process, with nothing set but what the test sets."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def started(*arguments, **settings):
+        kept = {name: os.environ[name] for name in ("PATH", "HOME")}
+        process = subprocess.Popen(
+            [sys.executable, "-c", DEMO, folder, *arguments],
+            cwd=ROOT,
+            env={**kept, "TMPDIR": str(folder), **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield started
+    for process in processes:
+        with process:  # closes its pipes
+            process.kill()
+
+
+@pytest.fixture
+def taken_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
+    output, _ = process.communicate()
+    return process.returncode, output
+
+
+def listening_ports(processes: list[psutil.Process]) -> set[int]:
+    return {
+        connection.laddr.port
+        for process in processes
+        for connection in process.net_connections("tcp")
+        if connection.status == "LISTEN"
+    }
+
+
+def test_a_port_in_use_is_named_and_nothing_starts(start, folder, taken_port):
+    status, output = outcome(start("--port", str(taken_port)))
+
+    assert status == 1
+    assert f"Port {taken_port} is wanted for the portal" in output
+    assert "make demo PORT=" in output
+    assert not (folder / "demo").exists()
+
+
+def test_the_sandbox_port_in_use_is_named(start, folder, taken_port):
+    (free,) = demo.free_ports(1)
+
+    status, output = outcome(start("--port", str(free), SANDBOX_PORT=str(taken_port)))
+
+    assert status == 1
+    assert f"Port {taken_port} is wanted for the sandbox" in output
+    assert "SANDBOX_PORT=" in output
+    assert not (folder / "demo").exists()
+
+
+def test_a_sandbox_port_that_is_no_number_is_named(start):
+    status, output = outcome(start(SANDBOX_PORT="many"))
+
+    assert (status, output) == (1, "SANDBOX_PORT must be a whole number, not “many”.\n")
+
+
+def test_a_database_out_of_reach_is_named(start):
+    status, output = outcome(
+        start("--once", DATABASE_URL="postgresql://me:hidden@127.0.0.1:1/portal")
+    )
+
+    assert status == 1
+    assert "DATABASE_URL" in output
+    assert "hidden" not in output
+
+
+def test_a_failure_half_way_shows_the_log_and_leaves_nothing(start, folder):
+    status, output = outcome(start("--once", PORTAL_DATABASE_POOL="many"))
+
+    assert status == 1
+    assert "migrate failed" in output
+    assert "PORTAL_DATABASE_POOL must be a whole number" in output
+    assert not naming(folder)
+    assert not [*folder.iterdir()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_half_way_it_leaves_no_process_and_no_port(start, folder, number):
+    process = start("--once")
+    assert eventually(lambda: [*folder.glob("*/logs/migrate.log")])
+    ports = listening_ports(naming(folder))
+    assert ports
+
+    process.send_signal(number)
+
+    assert process.wait() != 0
+    assert eventually(lambda: not naming(folder))
+    for port in ports:
+        demo.check_port(port, "for this test", "")
+
+
+def test_the_whole_main_job_passes(start, folder):
+    status, output = outcome(start("--once"))
+
+    assert status == 0, output
+    assert [line[:5] for line in output.splitlines()] == ["PASS "] * 5
+    assert not naming(folder)
+    assert not [*folder.iterdir()]
+
+
+def test_it_serves_until_it_is_told_to_stop(start, folder):
+    port, sandbox_port = demo.free_ports(2)
+    process = start("--port", str(port), SANDBOX_PORT=str(sandbox_port))
+    lines = iter(process.stdout.readline, "")
+    assert any("Ctrl-C stops everything" in line for line in lines)
+    assert demo.answers(f"http://localhost:{port}/healthz")
+    assert {port, sandbox_port} <= listening_ports(naming(folder))
+
+    process.send_signal(signal.SIGINT)
+
+    assert outcome(process) == (0, "\nStopped.\n")
+    assert not naming(folder)
+
+
+def test_exports_are_read_from_between_other_lines(tmp_path):
+    log = tmp_path / "sandbox.log"
+    log.write_text("export A='one two'\nlet's go\nexport B=3\n")
+
+    assert demo.exports_in(log) == {"A": "one two", "B": "3"}
+
+
+def test_the_environment_file_is_for_its_owner_and_for_a_shell(tmp_path):
+    path = tmp_path / "environment"
+
+    demo.write_environment(path, {"URL": "a?b='c d'"})
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    shell = subprocess.run(
+        ["sh", "-c", f'. {path} && printf %s "$URL"'], capture_output=True, text=True
+    )
+    assert shell.stdout == "a?b='c d'"
+
+
+def test_a_setting_replaces_its_other_form():
+    around = {
+        "REDIS_URL_FILE": "/etc/redis",
+        "PORTAL_SECRET_KEY": "theirs",
+        "HOME": "/home/ada",
+        "DJANGO_SETTINGS_MODULE": "elsewhere",
+    }
+    ours = {"REDIS_URL": "unix:///r", "PORTAL_SECRET_KEY_FILE": "/key"}
+
+    assert demo.unambiguous(around, ours) == {**ours, "HOME": "/home/ada"}

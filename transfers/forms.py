@@ -1,0 +1,286 @@
+"""What people fill in: a transfer, a job, a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from accounts.models import ServiceAccount
+from transfers import submission
+from transfers.models import Job
+from transfers.paths import BadPath, join, name_of, normalised
+
+MOST_ITEMS = 150
+SYNC_LEVELS = [
+    ("", "Copy every file, whatever is there"),
+    ("0", "Copy files that are not there yet"),
+    ("1", "Copy files whose size differs"),
+    ("2", "Copy files that are newer, or whose size differs"),
+    ("3", "Copy files whose checksum differs"),
+]
+#: An option of the form that overrules the default only when it is switched on.
+SWITCHES = ("preserve_timestamp", "encrypt_data", "skip_source_errors")
+
+
+class LookMixin:
+    """Bootstrap's classes, and what is wrong with a field said to screen readers."""
+
+    fields: dict[str, forms.Field]
+
+    def dress(self) -> None:
+        for field in self.fields.values():
+            widget = field.widget
+            if isinstance(widget, forms.CheckboxInput | forms.HiddenInput):
+                continue
+            is_select = isinstance(widget, forms.Select)
+            widget.attrs.setdefault(
+                "class", "form-select" if is_select else "form-control"
+            )
+
+
+class PathField(forms.CharField):
+    """A path in a collection, as ``transfers.paths`` keeps it."""
+
+    def __init__(self, *, folder: bool = False, **options: Any) -> None:
+        self.folder = folder
+        # Blanks at the ends are part of a name.
+        super().__init__(**{"strip": False, **options})
+        self.widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
+
+    def clean(self, value: Any) -> str:
+        text: str = super().clean(value)
+        if not text:
+            return text
+        try:
+            return normalised(text, folder=self.folder)
+        except BadPath as err:
+            raise ValidationError(err.advice) from err
+
+
+class TransferForm(LookMixin, forms.Form):
+    """A transfer by a person. What was picked in a folder comes beside the form.
+
+    Each thing keeps its name: it arrives in the destination folder as what it was
+    called at the source.
+    """
+
+    origin_id = forms.UUIDField(
+        error_messages={
+            "required": "Choose the collection that the data is on.",
+            "invalid": "This is not a collection’s ID.",
+        },
+        widget=forms.HiddenInput,
+    )
+    origin_path = PathField(
+        label="File or folder",
+        required=False,
+        max_length=8192,
+        help_text="A folder ends in “/” and goes with all that is in it.",
+    )
+    destination_id = forms.UUIDField(
+        error_messages={
+            "required": "Choose the collection that the data goes to.",
+            "invalid": "This is not a collection’s ID.",
+        },
+        widget=forms.HiddenInput,
+    )
+    destination_path = PathField(
+        label="Folder",
+        folder=True,
+        max_length=8192,
+        error_messages={"required": "Say in which folder the data shall arrive."},
+        help_text="It is made if it does not exist.",
+    )
+    label = forms.CharField(
+        required=False,
+        max_length=submission.LONGEST_LABEL,
+        help_text="What you will recognise it by in the list of transfers.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    sync_level = forms.ChoiceField(
+        label="Which files to copy", choices=SYNC_LEVELS, required=False
+    )
+    verify_checksum = forms.BooleanField(
+        label="Verify checksums",
+        required=False,
+        initial=True,
+        help_text="Each file is compared with its source after it has arrived, and "
+        "sent again if it differs.",
+    )
+    preserve_timestamp = forms.BooleanField(
+        label="Keep the time of the last change",
+        required=False,
+        help_text="Otherwise files carry the time at which they arrived.",
+    )
+    encrypt_data = forms.BooleanField(
+        label="Encrypt on the way",
+        required=False,
+        help_text="Some collections require it anyway. It may be slower.",
+    )
+    skip_source_errors = forms.BooleanField(
+        label="Leave out what cannot be read",
+        required=False,
+        help_text="Otherwise the transfer waits for files that are missing or closed "
+        "to you.",
+    )
+
+    def __init__(
+        self, *args: Any, items: Sequence[str] = (), names: Mapping[str, str], **kw: Any
+    ) -> None:
+        """
+        :param items: paths that were picked; a folder ends in a slash
+        :param names: of the collections that could be looked up, by field
+        """
+        super().__init__(*args, **kw)
+        self.items = list(items)
+        self.names = names
+        self.dress()
+
+    def clean_origin_id(self) -> Any:
+        return self._known("origin_id")
+
+    def clean_destination_id(self) -> Any:
+        return self._known("destination_id")
+
+    def _known(self, field: str) -> Any:
+        if not self.names.get(field):
+            raise ValidationError(
+                "There is no such collection, or you may not see it. Choose another."
+            )
+        return self.cleaned_data[field]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if not self.items and not data.get("origin_path"):
+            if "origin_path" not in self.errors:
+                self.add_error(
+                    "origin_path", "Say what to transfer, or pick it in its folder."
+                )
+        elif len(self.items) > MOST_ITEMS:
+            self.add_error(
+                "origin_path",
+                f"These are more than {MOST_ITEMS} things. Pick their folder instead.",
+            )
+        if not self.errors:
+            self._write_document(data)
+        return data
+
+    def _write_document(self, data: Mapping[str, Any]) -> None:
+        try:
+            self.document = submission.document_for(
+                source_collection=data["origin_id"],
+                destination_collection=data["destination_id"],
+                items=self._items(data["origin_path"], data["destination_path"]),
+                label=data["label"],
+                options=self._options(data),
+            )
+        except BadPath as err:
+            self.add_error("origin_path", err.advice)
+        except submission.BadRequest as err:
+            self.add_error(FIELD_OF.get(err.field), err.advice)
+
+    def _items(self, path: str, folder: str) -> list[submission.Item]:
+        if not self.items:
+            return [submission.Item(path, arrival(path, folder), is_folder(path))]
+        # A picked file is known to be one.
+        return [
+            submission.Item(each, arrival(each, folder), each.endswith("/"))
+            for each in map(normalised, self.items)
+        ]
+
+    @staticmethod
+    def _options(data: Mapping[str, Any]) -> dict[str, Any]:
+        options: dict[str, Any] = {"verify_checksum": data["verify_checksum"]}
+        options |= {name: True for name in SWITCHES if data[name]}
+        if data["sync_level"]:
+            options["sync_level"] = int(data["sync_level"])
+        return options
+
+
+#: The field at which a ``BadRequest`` is shown.
+FIELD_OF = {
+    "source": "origin_path",
+    "items": "origin_path",
+    "destination": "destination_path",
+}
+
+
+def is_folder(path: str) -> bool | None:
+    """A path that a person wrote: a slash at the end says it, without one who knows."""
+    return True if path.endswith("/") else None
+
+
+def arrival(path: str, folder: str) -> str:
+    """Where something arrives: under its own name. A whole collection has none."""
+    name = name_of(path)
+    if name in ("", "~"):
+        return folder
+    end = "/" if path.endswith("/") else ""
+    return f"{join(folder, name)}{end}"
+
+
+class JobForm(LookMixin, forms.ModelForm[Job]):
+    """A job of staff; ``Job.clean`` says what is wrong where."""
+
+    class Meta:
+        model = Job
+        fields: ClassVar = [
+            "name",
+            "kind",
+            "service_account",
+            "source_collection",
+            "source_path",
+            "recursive",
+            "destination_collection",
+            "destination_path",
+            "label",
+            "enabled",
+        ]
+        labels: ClassVar = {
+            "name": "Name",
+            "kind": "What it does",
+            "service_account": "Service account",
+            "source_collection": "Source collection’s ID",
+            "source_path": "Source path",
+            "recursive": "With all folders below",
+            "destination_collection": "Destination collection’s ID",
+            "destination_path": "Destination path",
+            "label": "Label at Globus",
+            "enabled": "Switched on",
+        }
+        help_texts: ClassVar = {
+            "kind": "A list keeps what is in a folder; a transfer copies.",
+            "service_account": "It acts by itself, with the access that it was given.",
+            "source_collection": "As its page shows it here or in the Globus web app.",
+            "source_path": "A folder ends in “/”.",
+            "recursive": "Folders with all that lies in them.",
+            "destination_collection": "For a transfer only.",
+            "destination_path": "For a transfer only. The source arrives as this.",
+            "enabled": "A job that is switched off cannot be run.",
+        }
+        widgets: ClassVar = {
+            "source_path": forms.TextInput,
+            "destination_path": forms.TextInput,
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        accounts = self.fields["service_account"]
+        assert isinstance(accounts, forms.ModelChoiceField)
+        accounts.queryset = ServiceAccount.objects.filter(enabled=True)
+        self.dress()
+
+
+class RunNowForm(LookMixin, forms.Form):
+    reason = forms.CharField(
+        required=False,
+        max_length=500,
+        help_text="Stays with the run, for whoever looks at it later.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.dress()

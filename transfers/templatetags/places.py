@@ -1,0 +1,91 @@
+"""Addresses of folders, here and in the Globus web app, and words for what is there."""
+
+from uuid import UUID
+
+from django import template
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from transfers.browsing import Entry
+
+register = template.Library()
+
+WEB_APP = "https://app.globus.org"
+TYPES = {
+    "dir": "Folder",
+    "file": "File",
+    "invalid_symlink": "Broken link",
+    "chr": "Device",
+    "blk": "Device",
+    "pipe": "Pipe",
+}
+
+
+@register.simple_tag
+def files_url(collection_id: UUID | str, path: str = "") -> str:
+    """The folder's page, with the parameters that the Globus web app has too."""
+    return _with_query(
+        "transfers:files", origin_id=str(collection_id), origin_path=path
+    )
+
+
+@register.simple_tag
+def new_transfer_url(
+    origin_id: UUID | str = "",
+    origin_path: str = "",
+    destination_id: UUID | str = "",
+    destination_path: str = "",
+) -> str:
+    return _with_query(
+        "transfers:new",
+        origin_id=str(origin_id),
+        origin_path=origin_path,
+        destination_id=str(destination_id),
+        destination_path=destination_path,
+    )
+
+
+def _with_query(name: str, **query: str) -> str:
+    given = {key: value for key, value in query.items() if value}
+    return f"{reverse(name)}?{urlencode(given)}" if given else reverse(name)
+
+
+@register.simple_tag
+def web_app_task_url(task_id: UUID) -> str:
+    return f"{WEB_APP}/activity/{task_id}/overview"
+
+
+@register.simple_tag
+def web_app_collection_url(collection_id: UUID) -> str:
+    return f"{WEB_APP}/file-manager/collections/{collection_id}/overview"
+
+
+@register.filter
+def type_words(entry: Entry) -> str:
+    words = TYPES.get(entry.type, "Other")
+    return f"Link to a {words.lower()}" if _leads_somewhere(entry) else words
+
+
+def _leads_somewhere(entry: Entry) -> bool:
+    return entry.is_link and entry.type != "invalid_symlink"
+
+
+@register.filter
+def type_icon(entry: Entry) -> str:
+    if entry.is_folder:
+        return "folder"
+    if entry.is_link or entry.type == "invalid_symlink":
+        return "link"
+    return "file" if entry.type == "file" else "unknown"
+
+
+@register.filter
+def item_value(entry: Entry) -> str:
+    """What a picked entry is called in a form: a folder ends in a slash."""
+    return f"{entry.path.rstrip('/')}/" if entry.is_folder else entry.path
+
+
+@register.filter
+def folder_of(path: str) -> str:
+    """The folder to look into when something at this path is wanted."""
+    return path if path.endswith("/") else path.rpartition("/")[0] + "/"

@@ -1,0 +1,194 @@
+"""The home page, and everything about transfers that were asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
+
+from accounts.clients import transfer_client
+from accounts.models import User
+from accounts.views import SignedInRequest
+from transfers import attention, submission
+from transfers.models import Transfer
+from transfers.models import TransferQuerySet as Transfers
+from transfers.views.live import live, version_of
+from transfers.views.sending import recent_places
+
+ROWS = 25
+ITEMS_SHOWN = 100
+RUNNING_SHOWN = 10
+
+FILTERS: dict[str, tuple[str, Q]] = {
+    "": ("All", Q()),
+    "running": (
+        "Running",
+        ~Q(status__in=[*Transfer.FINISHED, Transfer.Status.WAITING]),
+    ),
+    "waiting": ("Waits for me", Q(status=Transfer.Status.WAITING)),
+    "succeeded": ("Succeeded", Q(status=Transfer.Status.SUCCEEDED)),
+    "failed": ("Failed", Q(status=Transfer.Status.FAILED)),
+}
+#: What a list needs not; both may be large.
+HEAVY = ("document", "task_document")
+
+
+@require_safe
+def home(request: SignedInRequest) -> HttpResponse:
+    mine = Transfer.objects.owned_by(request.user).defer(*HEAVY)
+    rows = running_of(request.user)
+    context = {
+        "matters": attention.matters(request.user),
+        "running": rows,
+        "version": version_of(rows),
+        "recent": mine.finished().order_by("-finished_at")[:6],
+        "places": recent_places(request.user),
+    }
+    return render(request, "transfers/home.html", context)
+
+
+@require_safe
+def running(request: SignedInRequest) -> HttpResponse:
+    """What runs, for a page that is looked at; from the database alone."""
+    rows = running_of(request.user)
+    return live(
+        request,
+        "transfers/_running.html",
+        {"running": rows},
+        version_of(rows),
+        ends=not rows,
+    )
+
+
+def running_of(user: User) -> list[Transfer]:
+    rows = Transfer.objects.owned_by(user).filter(FILTERS["running"][1]).defer(*HEAVY)
+    return list(rows[:RUNNING_SHOWN])
+
+
+@require_safe
+def activity(request: SignedInRequest) -> HttpResponse:
+    status, text = request.GET.get("status", ""), request.GET.get("q", "").strip()
+    status = status if status in FILTERS else ""
+    rows = Transfer.objects.owned_by(request.user).filter(FILTERS[status][1])
+    if text:
+        rows = rows.filter(
+            Q(label__icontains=text)
+            | Q(source_name__icontains=text)
+            | Q(destination_name__icontains=text)
+        )
+    page = Paginator(rows.defer(*HEAVY), ROWS).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "text": text,
+        "status": status,
+        "filters": [(key, words) for key, (words, _) in FILTERS.items()],
+    }
+    return render(request, "transfers/activity.html", context)
+
+
+def visible_to(user: User) -> Transfers:
+    """A person's own; for staff also what service accounts did."""
+    rows = Transfer.objects.filter(user=user)
+    if user.is_staff:
+        rows |= Transfer.objects.filter(service_account__isnull=False)
+    return rows.select_related("user", "service_account", "run__job")
+
+
+@require_safe
+def detail(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    transfer = get_object_or_404(visible_to(request.user), pk=pk)
+    items = transfer.document.get("DATA", [])
+    context = {
+        "transfer": transfer,
+        "version": version_of([transfer]),
+        "items": items[:ITEMS_SHOWN],
+        "items_left": max(0, len(items) - ITEMS_SHOWN),
+        "options": options_in_words(transfer.document),
+        "is_stalled": transfer.is_stalled(timezone.now()),
+        "needs_sign_in": bool(transfer.session_parameters)
+        or not transfer.required_collections,
+    }
+    return render(request, "transfers/detail.html", context)
+
+
+@require_safe
+def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """The moving part of a transfer's page; asks the database, never Globus."""
+    transfer = get_object_or_404(visible_to(request.user), pk=pk)
+    return live(
+        request,
+        "transfers/_progress.html",
+        {"transfer": transfer, "is_stalled": transfer.is_stalled(timezone.now())},
+        version_of([transfer]),
+        ends=transfer.is_finished,
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """Asks first; a finished transfer leads back to its page."""
+    transfer = get_object_or_404(visible_to(request.user), pk=pk)
+    if not transfer.can_be_cancelled:
+        messages.info(request, "There is nothing left to cancel.")
+        return redirect("transfers:detail", pk=pk)
+    if request.method != "POST":
+        return render(request, "transfers/cancel.html", {"transfer": transfer})
+
+    submission.cancel(transfer_client(transfer.principal), transfer)
+
+    messages.success(request, "The transfer is being cancelled.")
+    return redirect("transfers:detail", pk=pk)
+
+
+@require_POST
+def resume(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """Sends on what waited, e.g. after the person gave a consent."""
+    waiting = Transfer.objects.owned_by(request.user).waiting()
+    submission.resume(get_object_or_404(waiting, pk=pk))
+    messages.success(request, "The transfer is on its way again.")
+    return redirect("transfers:detail", pk=pk)
+
+
+@require_safe
+def needs_me(request: SignedInRequest) -> HttpResponse:
+    context = {"matters": attention.matters(request.user)}
+    return render(request, "transfers/attention.html", context)
+
+
+SYNC_WORDS = {
+    0: "only files that were not there yet",
+    1: "only files whose size differed",
+    2: "only files that were newer, or whose size differed",
+    3: "only files whose checksum differed",
+}
+OPTION_WORDS = {
+    "encrypt_data": "Encrypted on the way",
+    "preserve_timestamp": "The time of the last change is kept",
+    "skip_source_errors": "What cannot be read is left out",
+    "fail_on_quota_errors": "Fails when the destination is full",
+}
+
+
+def options_in_words(document: dict[str, Any]) -> list[str]:
+    if document.get("DATA_TYPE") == "delete":
+        return ["Folders with all that is in them"] if document.get("recursive") else []
+    level = document.get("sync_level")
+    checked = document.get("verify_checksum")
+    return [
+        f"Copies {SYNC_WORDS.get(level, 'every file')}"
+        if isinstance(level, int)
+        else "Copies every file",
+        "Checksums are verified" if checked else "Checksums are not verified",
+        *(words for name, words in OPTION_WORDS.items() if document.get(name)),
+    ]

@@ -1,0 +1,70 @@
+"""Partials that ask for themselves again, and answer cheaply while nothing changed."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
+
+from transfers.models import Transfer
+
+#: htmx stops asking when it hears this.
+STOP_POLLING = 286
+
+
+def live(
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    version: str,
+    *,
+    ends: bool,
+) -> HttpResponse:
+    """``304`` while the version is the one that the page has.
+
+    :param ends: nothing will change any more, so the page need not ask again
+    """
+    etag = quote_etag(version)
+    unchanged = get_conditional_response(request, etag=etag)
+    if unchanged is not None:
+        return unchanged
+    response = render(
+        request,
+        template,
+        context | {"version": version},
+        status=STOP_POLLING if ends else 200,
+    )
+    response["ETag"] = etag
+    return response
+
+
+def version_of(transfers: Iterable[Transfer]) -> str:
+    """Changes whenever something changes that a page shows of these."""
+    now = timezone.now()
+    return version_of_facts(
+        *(
+            (
+                each.pk,
+                each.status,
+                each.says,
+                each.nice_status,
+                each.files,
+                each.files_transferred,
+                each.files_skipped,
+                each.subtasks_skipped_errors,
+                each.bytes_transferred,
+                each.bytes_per_second,
+                each.faults,
+                each.is_stalled(now),
+            )
+            for each in transfers
+        )
+    )
+
+
+def version_of_facts(*facts: Any) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:20]

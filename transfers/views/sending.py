@@ -1,0 +1,232 @@
+"""The form of a new transfer.
+
+It works in steps without any script: finding a collection and looking into a folder
+are buttons of the same form, which comes back with everything that was in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from accounts.clients import transfer_client
+from accounts.models import User
+from accounts.views import SignedInRequest
+from portal.globus.errors import (
+    ConsentRequired,
+    NotFound,
+    PermissionDenied,
+    PortalError,
+    SessionRequired,
+    SignInRequired,
+)
+from portal.middleware import failure_context
+from transfers import browsing, collections, submission
+from transfers.forms import SWITCHES, TransferForm
+from transfers.models import Transfer
+from transfers.views.collections import name_of
+
+SIDES = ("origin", "destination")
+DRAFT = "transfer_draft"
+ROWS = 12
+FOLDERS = 200
+
+
+@dataclass
+class Place:
+    """One side of the form, and what was found for it in this step."""
+
+    side: str
+    id: str = ""
+    name: str = ""
+    text: str = ""
+    found: tuple[collections.Collection, ...] | None = None
+    listing: browsing.Listing | None = None
+    failure: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folders(self) -> list[browsing.Entry]:
+        entries = self.listing.entries if self.listing else ()
+        return [entry for entry in entries if entry.is_folder and entry.path]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: SignedInRequest) -> HttpResponse:
+    data = _data(request)
+    places = {side: Place(side) for side in SIDES}
+    action = _apply_choice(request, data)
+    for place in places.values():
+        _look_up(request.user, place, data)
+    if action == "send":
+        return _send(request, data, places)
+    _take_step(request, action, data, places)
+    form = TransferForm(initial=_initial(data), items=_items(data), names={})
+    return _page(request, form, data, places)
+
+
+def _data(request: SignedInRequest) -> QueryDict:
+    """What the form holds: sent with it, kept during a sign-in, or of the address."""
+    if request.method == "POST":
+        return request.POST.copy()
+    if request.GET.get("resume"):
+        kept = QueryDict(mutable=True)
+        for name, values in request.session.get(DRAFT, {}).items():
+            kept.setlist(name, values)
+        return kept
+    return request.GET.copy()
+
+
+def _apply_choice(request: SignedInRequest, data: QueryDict) -> str:
+    """Puts what a button chose into the data; the step that is still to be taken."""
+    action, _, value = data.get("do", "").partition(":")
+    verb, _, side = action.partition("-")
+    if request.method != "POST" or side not in SIDES:
+        return _default(data) if action == "enter" else action
+    if verb == "choose":
+        data[f"{side}_id"] = value
+        data[f"{side}_path"] = ""
+        data[f"{side}_find"] = ""
+        if side == "origin":
+            data.setlist("item", [])
+    elif verb == "change":
+        data[f"{side}_id"] = ""
+    elif verb == "go":
+        data[f"{side}_path"] = value
+        return f"list-{side}"
+    elif verb == "clear":
+        data.setlist("item", [])
+    return action
+
+
+def _default(data: QueryDict) -> str:
+    """Enter was pressed: a search if there are words to search for."""
+    for side in SIDES:
+        if data.get(f"{side}_find", "").strip():
+            return f"find-{side}"
+    return "send"
+
+
+def _look_up(user: User, place: Place, data: QueryDict) -> None:
+    """The collection's name; without one it cannot be sent to."""
+    place.text = data.get(f"{place.side}_find", "").strip()
+    place.id = data.get(f"{place.side}_id", "").strip()
+    if not place.id:
+        return
+    try:
+        place.name = name_of(user, UUID(place.id))
+    except (ValueError, NotFound, PermissionDenied):
+        return  # said at the field, when the form is sent
+
+
+def _take_step(
+    request: SignedInRequest, action: str, data: QueryDict, places: dict[str, Place]
+) -> None:
+    verb, _, side = action.partition("-")
+    place = places.get(side)
+    if place is None or verb not in ("find", "list"):
+        return
+    try:
+        if verb == "find":
+            place.found = collections.search(
+                transfer_client(request.user), place.text, limit=ROWS
+            ).collections
+        elif place.name:
+            place.listing = browsing.listing(
+                transfer_client(request.user),
+                UUID(place.id),
+                data.get(f"{side}_path", ""),
+                limit=FOLDERS,
+            )
+            data[f"{side}_path"] = place.listing.path
+    except PortalError as failure:
+        place.failure = failure_context(request, failure)
+        if isinstance(failure, ConsentRequired | SessionRequired | SignInRequired):
+            place.failure["next"] = _keep(request, data)
+
+
+def _keep(request: SignedInRequest, data: QueryDict) -> str:
+    """Keeps the form while its person is at Globus; the address to come back to."""
+    request.session[DRAFT] = {
+        name: values
+        for name, values in data.lists()
+        if name not in ("csrfmiddlewaretoken", "do")
+    }
+    return f"{reverse('transfers:new')}?resume=1"
+
+
+def _send(
+    request: SignedInRequest, data: QueryDict, places: dict[str, Place]
+) -> HttpResponse:
+    names = {f"{side}_id": place.name for side, place in places.items()}
+    form = TransferForm(data, items=_items(data), names=names)
+    if not form.is_valid():
+        return _page(request, form, data, places)
+    transfer = submission.ask(
+        request.user,
+        form.document,
+        asked_by=request.user,
+        source_name=names["origin_id"],
+        destination_name=names["destination_id"],
+    )
+    request.session.pop(DRAFT, None)
+    messages.success(request, "The transfer is on its way. You can leave this page.")
+    return redirect("transfers:detail", transfer.pk)
+
+
+def _items(data: QueryDict) -> list[str]:
+    return data.getlist("item")
+
+
+def _initial(data: QueryDict) -> dict[str, Any]:
+    """Values for a form that is not judged yet."""
+    values: dict[str, Any] = data.dict()
+    if data.get("form") == "transfer":
+        # A box of a form that was sent and is missing was not ticked.
+        boxes = ("verify_checksum", *SWITCHES)
+        values |= {name: name in data for name in boxes}
+    return values
+
+
+def _page(
+    request: SignedInRequest,
+    form: TransferForm,
+    data: QueryDict,
+    places: dict[str, Place],
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "items": _items(data),
+        "origin": places["origin"],
+        "destination": places["destination"],
+        "recent": recent_places(request.user),
+        "pick_query": urlencode(_pick_query(data)),
+    }
+    return render(request, "transfers/new.html", context)
+
+
+def _pick_query(data: QueryDict) -> dict[str, str]:
+    names = ("origin_id", "origin_path", "destination_id", "destination_path")
+    return {name: str(data[name]) for name in names if data.get(name)}
+
+
+def recent_places(user: User, most: int = 6) -> list[tuple[UUID, str]]:
+    """Collections of this person's last transfers, the latest first."""
+    rows = (
+        Transfer.objects.owned_by(user)
+        .order_by("-created_at")
+        .values_list("source_id", "source_name", "destination_id", "destination_name")
+    )[:50]
+    places: dict[UUID, str] = {}
+    for source_id, source_name, destination_id, destination_name in rows:
+        places.setdefault(source_id, source_name)
+        if destination_id:
+            places.setdefault(destination_id, destination_name)
+    return [(pk, name or str(pk)) for pk, name in places.items()][:most]
