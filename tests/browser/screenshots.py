@@ -79,7 +79,9 @@ def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]
         sign_in(page, site, "ada")
         places = RESEARCHER
         if variant != next(iter(VARIANTS)):
-            places = {k: v for k, v in places.items() if not k.endswith(("-new", "-none"))}
+            places = {
+                k: v for k, v in places.items() if not k.endswith(("-new", "-none"))
+            }
         yield from visit(page, site, places, variant, only)
         made = prepare(page, site) if variant == "wide" else made
         yield from visit(page, site, made, variant, only)
@@ -114,7 +116,12 @@ def prepare(page: Page, site: Site) -> dict[str, str]:
     send(page, site, "spring campaign, first run", CAMPAIGN + "2026-03-01/")
     page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
     made["transfer-succeeded"] = address()
-    send(page, site, "frames that went missing", "/projects/telescope/raw/frame-9999.fits")
+    send(
+        page,
+        site,
+        "frames that went missing",
+        "/projects/telescope/raw/frame-9999.fits",
+    )
     page.get_by_text("Faults so far").wait_for(timeout=60_000)
     page.goto(page.url + "cancel/")
     made["transfer-cancel"] = address()

@@ -45,9 +45,7 @@ def running_site() -> Iterator[Site]:
     """What ``manage.py demo`` runs, in a folder that goes with it."""
     with tempfile.TemporaryDirectory(prefix="cw-") as name:
         port, sandbox_port = demo.free_ports(2)
-        place = demo.Place(
-            Path(name), port, sandbox_port, throw_away=True, parent=0
-        )
+        place = demo.Place(Path(name), port, sandbox_port, throw_away=True, parent=0)
         with (
             demo.embedded_at(place) as servers,
             demo.supervisor_at(place) as supervisor,
