@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.http import HttpRequest
 from social_core.backends.globus import GlobusOpenIdConnect
 from social_core.exceptions import AuthResponseError
 
@@ -126,16 +127,12 @@ def identity_from(subject: object) -> UUID:
     return identity_id
 
 
-def refuse_second_identity(
-    uid: str, user: User | None = None, **kwargs: Any
-) -> dict[str, Any]:
-    """Somebody is signed in, and another identity comes back: stop (L21).
-
-    The same identity goes on as an ordinary sign-in.
-    """
-    if user is not None and str(user.identity_id) != uid:
+def refuse_second_identity(backend: GlobusSignIn, uid: str, **kwargs: Any) -> None:
+    """Somebody is signed in, and another identity comes back: stop (L21)."""
+    request: HttpRequest = backend.strategy.request
+    user = request.user
+    if isinstance(user, User) and str(user.identity_id) != uid:
         raise SignInConflict
-    return {"user": None}
 
 
 def find_or_create_user(uid: str, **kwargs: Any) -> dict[str, Any]:

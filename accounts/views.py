@@ -88,10 +88,11 @@ def complete(request: HttpRequest) -> HttpResponse:
     """Where Globus Auth sends the browser back to."""
     _check_callback(request)
     backend = _backend(request)
-    user = request.user if request.user.is_authenticated else None
     try:
+        # Without ``user``: whoever is signed in signs in anew, and so gets a new
+        # session id; ``refuse_second_identity`` sees to it that it is the same person.
         response: HttpResponse = do_complete(
-            backend, _login, user=user, redirect_name="next", request=request
+            backend, _login, user=None, redirect_name="next", request=request
         )
     except social.SocialAuthBaseException as err:
         logger.warning("Sign-in failed: %s", type(err).__name__)

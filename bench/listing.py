@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import requests
 
 from bench.figures import Figure, Timing, interleaved
 
 COLLECTION = "6c54cade-bde5-45c1-bdea-f4bd71dba2cc"
-ROUNDS = 150
+ROUNDS = 10
 
 
 def listing() -> Iterator[Figure]:
@@ -62,12 +63,11 @@ def start_portal(folder: Path, address: str, cleanup: ExitStack) -> None:
     )
     import django
     from django.core.management import call_command
-    from django.db import connection
+    from django.db import connections
 
     django.setup()
     call_command("migrate", verbosity=0)
-    cleanup.callback(connection.close_pool)
-    cleanup.callback(connection.close)
+    cleanup.callback(connections.close_all)
 
 
 def measure(address: str, certificate: str) -> Iterator[Figure]:
@@ -139,7 +139,7 @@ def our_way() -> Callable[[], object]:
     def run() -> object:
         opened = SessionStore(key)
         who = User.objects.get(pk=opened["_auth_user_id"])
-        return browsing.listing(transfer_client(who), COLLECTION, "/run/")
+        return browsing.listing(transfer_client(who), UUID(COLLECTION), "/run/")
 
     return run
 

@@ -7,7 +7,6 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import User
@@ -30,7 +29,7 @@ def begin(browser: Client, **form: Any) -> str:
     return html.unescape(match[1])
 
 
-def come_back(browser: Client, address: str) -> HttpResponse:
+def come_back(browser: Client, address: str) -> Any:
     """Follows Globus's redirect to the portal."""
     parts = urlsplit(address)
     return browser.get(f"{parts.path}?{parts.query}")
@@ -38,6 +37,6 @@ def come_back(browser: Client, address: str) -> HttpResponse:
 
 def sign_in(
     browser: Client, sandbox: Sandbox, username: str, *, allow: bool = True, **form: Any
-) -> HttpResponse:
+) -> Any:
     address = begin(browser, **form)
     return come_back(browser, sandbox.approve(address, username, allow=allow))
