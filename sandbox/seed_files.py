@@ -2,6 +2,7 @@
 
 import os
 import random
+from functools import cache
 from pathlib import Path
 
 #: what every file's time stamp is, unless it says otherwise
@@ -55,6 +56,7 @@ def _tutorial(root: Path) -> None:
             _file(root / folder / f"file{number}.txt", content)
 
 
+@cache
 def _csv(rows: int, columns: tuple[str, ...], seed: int) -> bytes:
     source = random.Random(seed)  # noqa: S311 - science, not secrets
     lines = [",".join(columns)]
@@ -64,6 +66,7 @@ def _csv(rows: int, columns: tuple[str, ...], seed: int) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+@cache
 def _binary(size: int, seed: int) -> bytes:
     return random.Random(seed).randbytes(size)  # noqa: S311 - science, not secrets
 

@@ -305,37 +305,3 @@ def my_shared_endpoint_list(
             document(caller, guest) for guest in guests if is_owner(caller, guest)
         ],
     }
-
-
-@transfer_view
-def access_list(
-    request: HttpRequest, caller: Caller, collection_id: str
-) -> dict[str, Any]:
-    collection = visible_collection(caller, collection_id)
-    rules = (
-        list(collection.rules.order_by("path", "pk"))
-        if effective_roles(caller, collection)
-        else rules_for(caller, collection)
-    )
-    return {
-        "DATA_TYPE": "access_list",
-        "endpoint": collection.pk,
-        "length": len(rules),
-        "DATA": [
-            {
-                "DATA_TYPE": "access",
-                "id": rule.pk,
-                "role_id": None,
-                "role_type": None,
-                "principal_type": rule.principal_type,
-                "principal": rule.principal,
-                "path": rule.path,
-                "permissions": rule.permissions,
-                "create_time": clock.iso(rule.created_at),
-                "expiration_date": clock.iso_or_none(rule.expires_at),
-                "notify_email": None,
-                "notify_message": None,
-            }
-            for rule in rules
-        ],
-    }

@@ -156,7 +156,7 @@ class Engine:
         try:
             self._try(task_id)
         except Stopped:
-            pass  # a cancel is finished by the scheduler, a stop by the next start
+            pass  # the scheduler ends what was cancelled or expired, a start the rest
         except Exception:
             log.exception("Task %s met an error", task_id)
             self._note_faults(task_id, [Fault("INTERNAL_ERROR", "See the log")])
@@ -175,7 +175,8 @@ class Engine:
         faults: list[Fault] = []
 
         def check_stop() -> None:
-            if self._stopping.is_set() or task_id in self._cancelled:
+            is_over = clock.now() >= task.deadline_at
+            if is_over or self._stopping.is_set() or task_id in self._cancelled:
                 raise Stopped
 
         def report(fault: Fault) -> None:

@@ -25,6 +25,7 @@ from sandbox.transfer.errors import (
     TransferFailure,
     bad_request,
     not_found,
+    permission_denied,
     transfer_view,
 )
 from sandbox.transfer.paths import Place, default_directory, place
@@ -198,6 +199,8 @@ def rename(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str
     new = place(caller, collection, text_of(document, "new_path"))
     check_writable(caller, collection, old.path)
     check_writable(caller, collection, new.path)
+    if old.path == "/":
+        raise permission_denied("The root of a collection cannot be renamed")
     if os.path.lexists(new.real):
         raise TransferFailure(
             502,

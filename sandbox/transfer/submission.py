@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.http import HttpRequest
 
 from sandbox import clock
@@ -152,20 +152,20 @@ def _check_transfer(document: dict[str, Any]) -> None:
 
 
 def _submit(caller: Caller, wish: Wish) -> dict[str, Any]:
-    try:
-        task = _stored(caller, wish)
-    except IntegrityError:
-        # The same submission id at the same moment: the other one was first.
-        earlier = _repeated(caller, wish.submission_id)
-        assert earlier is not None
-        return _result(earlier, "Duplicate")
+    task, code = _stored(caller, wish)
     engine.wake()
-    return _result(task, "Accepted")
+    return _result(task, code)
 
 
 @transaction.atomic
-def _stored(caller: Caller, wish: Wish) -> Task:
-    """Store the task, unless a limit or an identical task is in the way."""
+def _stored(caller: Caller, wish: Wish) -> tuple[Task, str]:
+    """Store the task, unless a limit or an identical task is in the way.
+
+    Transactions wait for each other at their begin, so of two submissions of one id
+    at the same moment the second one finds the first.
+    """
+    if earlier := _repeated(caller, wish.submission_id):
+        return earlier, "Duplicate"
     print_of = _fingerprint(wish)
     unfinished = Task.objects.filter(
         owner__in=caller.identity_ids, status__in=("ACTIVE", "INACTIVE")
@@ -181,7 +181,7 @@ def _stored(caller: Caller, wish: Wish) -> Task:
             "ClientError.Conflict",
         )
     now = clock.now()
-    return Task.objects.create(
+    task = Task.objects.create(
         id=str(uuid.uuid4()),
         type=wish.type,
         submission_id=wish.submission_id,
@@ -197,6 +197,7 @@ def _stored(caller: Caller, wish: Wish) -> Task:
         deadline_at=deadline_of(wish.document),
         subtasks_total=1,
     )
+    return task, "Accepted"
 
 
 def _fingerprint(wish: Wish) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
-from sandbox.transfer import collections, files, submission, tasks
+from sandbox.transfer import collections, files, sharing, submission, tasks
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.errors import TransferFailure, transfer_view
 
@@ -32,6 +32,7 @@ def by_method(**views: View) -> View:
     return view
 
 
+_COLLECTION = "endpoint/<str:collection_id>"
 _FILES = "operation/endpoint/<str:collection_id>"
 _TASK = "task/<str:task_id>"
 
@@ -44,7 +45,27 @@ urlpatterns = [
     ),
     path(
         "endpoint/<str:collection_id>/access_list",
-        by_method(GET=collections.access_list),
+        by_method(GET=sharing.access_list),
+    ),
+    path(f"{_COLLECTION}/access", by_method(POST=sharing.create_access)),
+    path(
+        f"{_COLLECTION}/access/<str:rule_id>",
+        by_method(
+            GET=sharing.access,
+            PUT=sharing.update_access,
+            DELETE=sharing.delete_access,
+        ),
+    ),
+    path(f"{_COLLECTION}/role_list", by_method(GET=sharing.role_list)),
+    path("bookmark_list", by_method(GET=sharing.bookmark_list)),
+    path("bookmark", by_method(POST=sharing.create_bookmark)),
+    path(
+        "bookmark/<str:bookmark_id>",
+        by_method(
+            GET=sharing.bookmark,
+            PUT=sharing.update_bookmark,
+            DELETE=sharing.delete_bookmark,
+        ),
     ),
     path(f"{_FILES}/ls", by_method(GET=files.ls)),
     path(f"{_FILES}/stat", by_method(GET=files.stat)),

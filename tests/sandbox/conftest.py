@@ -1,6 +1,7 @@
 """A sandbox for the whole run, seeded anew for every test."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import globus_sdk
 import pytest
@@ -15,8 +16,13 @@ GROUPS_VIEW = (
 
 
 @pytest.fixture(scope="session")
-def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    sandbox = Sandbox.start(tmp_path_factory.mktemp("sandbox"))
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sandbox")
+
+
+@pytest.fixture(scope="session")
+def running_sandbox(data_folder: Path) -> Iterator[Sandbox]:
+    sandbox = Sandbox.start(data_folder)
     yield sandbox
     sandbox.stop()
 

@@ -19,19 +19,20 @@ def test_check_01_clients_reach_the_sandbox_by_environment(sandbox, sign_in):
     )
     tokens = sign_in("ada", scopes).by_resource_server
     sandbox.forget_requests()
-    for kind, server in (
-        (globus_sdk.AuthClient, "auth.globus.org"),
-        (globus_sdk.TransferClient, "transfer.api.globus.org"),
-        (globus_sdk.GroupsClient, "groups.api.globus.org"),
-    ):
-        authorizer = globus_sdk.AccessTokenAuthorizer(tokens[server]["access_token"])
-        with kind(authorizer=authorizer) as client:
-            call = {
-                "auth.globus.org": lambda c: c.userinfo(),
-                "transfer.api.globus.org": lambda c: c.task_list(),
-                "groups.api.globus.org": lambda c: c.get_my_groups(),
-            }[server]
-            assert call(client).http_status == 200
+
+    def authorizer(server) -> globus_sdk.AccessTokenAuthorizer:
+        return globus_sdk.AccessTokenAuthorizer(tokens[server]["access_token"])
+
+    with globus_sdk.AuthClient(authorizer=authorizer("auth.globus.org")) as auth:
+        assert auth.userinfo().http_status == 200
+    with globus_sdk.TransferClient(
+        authorizer=authorizer("transfer.api.globus.org")
+    ) as transfer:
+        assert transfer.task_list().http_status == 200
+    with globus_sdk.GroupsClient(
+        authorizer=authorizer("groups.api.globus.org")
+    ) as groups:
+        assert groups.get_my_groups().http_status == 200
 
     assert [one["path"] for one in sandbox.requests()] == [
         "/auth/v2/oauth2/userinfo",
@@ -111,7 +112,7 @@ def test_check_66_tokens_that_are_not_for_the_service(sandbox, sign_in):
     transfer = tokens["transfer.api.globus.org"]["access_token"]
     auth = tokens["auth.globus.org"]["access_token"]
 
-    def ask(path, token):
+    def ask(path, token) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"}
         return requests.get(f"{sandbox.url}{path}", headers=headers, timeout=5)
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import time
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import globus_sdk
@@ -15,7 +16,7 @@ from sandbox.testing import SandboxError, answer_authorize_page
 from tests.sandbox.conftest import GROUPS_VIEW, TRANSFER_ALL, data_access_scope
 
 
-def authorize_url(sandbox, **changes):
+def authorize_url(sandbox, **changes) -> str:
     parameters = {
         "client_id": seed.PORTAL_CLIENT_ID,
         "redirect_uri": seed.PORTAL_REDIRECT_URI,
@@ -27,7 +28,7 @@ def authorize_url(sandbox, **changes):
     return f"{sandbox.url}/auth/v2/oauth2/authorize?{urlencode(parameters)}"
 
 
-def exchange(sandbox, code, **changes):
+def exchange(sandbox, code, **changes) -> requests.Response:
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -233,7 +234,7 @@ def test_check_16_a_raw_scope_tree_is_parsed(sandbox, portal_app):
 
 
 def test_check_17_a_step_up_is_a_new_authentication(sandbox, portal_app):
-    def auth_times(browser, who):
+    def auth_times(browser, who) -> dict[str, Any]:
         url = authorize_url(
             sandbox, scope="openid", session_required_identities=seed.ADA_LAB_ID
         )
@@ -246,7 +247,8 @@ def test_check_17_a_step_up_is_a_new_authentication(sandbox, portal_app):
             encoding="form",
         )
         assert set(info["identity_set"]) >= {seed.ADA_ID}
-        return info["session_info"]["authentications"]
+        authentications: dict[str, Any] = info["session_info"]["authentications"]
+        return authentications
 
     with requests.Session() as browser:
         assert set(auth_times(browser, "ada")) == {seed.ADA_ID}

@@ -1,6 +1,7 @@
 """Section 9, checks 19 to 30: grants, revocation, introspection, identities."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import globus_sdk
 import pytest
@@ -13,7 +14,7 @@ from tests.sandbox.conftest import TRANSFER_ALL, data_access_scope
 TRANSFER = "transfer.api.globus.org"
 
 
-def renew(sandbox, refresh_token):
+def renew(sandbox, refresh_token) -> requests.Response:
     return requests.post(
         f"{sandbox.url}/auth/v2/oauth2/token",
         data={"grant_type": "refresh_token", "refresh_token": refresh_token},
@@ -52,7 +53,7 @@ def test_check_20_a_refresh_is_one_resource_server(sign_in, portal_app):
 
 def test_check_21_an_authorizer_renews_what_has_expired(sandbox, sign_in, portal_app):
     tokens = sign_in("ada").by_resource_server[TRANSFER]
-    seen = []
+    seen: list[globus_sdk.OAuthTokenResponse] = []
     authorizer = globus_sdk.RefreshTokenAuthorizer(
         tokens["refresh_token"],
         portal_app,
@@ -161,12 +162,12 @@ def test_check_27_userinfo_with_a_bad_token(sandbox):
 
 
 def test_userinfo_says_what_the_scopes_allow(sign_in):
-    def userinfo(scope):
+    def userinfo(scope) -> dict[str, Any]:
         token = sign_in("ada", scope)["access_token"]
         with globus_sdk.AuthClient(
             authorizer=globus_sdk.AccessTokenAuthorizer(token)
         ) as client:
-            return client.userinfo().data
+            return dict(client.userinfo().data)
 
     assert set(userinfo("openid")) == {"sub", "last_authentication"}
     assert userinfo("openid email profile")["email"] == seed.ADA
@@ -215,7 +216,7 @@ def test_check_28_bad_client_credentials(sandbox, credentials):
 
 
 def test_a_secret_in_the_form_is_a_knob(sandbox):
-    def ask():
+    def ask() -> int:
         return requests.post(
             f"{sandbox.url}/auth/v2/oauth2/token",
             data={
@@ -240,7 +241,7 @@ def test_check_29_identities(sign_in):
         check_identities(client)
 
 
-def check_identities(client):
+def check_identities(client) -> None:
     found = client.get_identities(ids=[seed.ADA_ID, seed.GRACE_ID])
     assert {one["username"] for one in found} == {seed.ADA, seed.GRACE}
     new = "new.person@university.example"
@@ -286,3 +287,11 @@ def test_check_32_a_client_app_reuses_its_tokens(sandbox, tmp_path):
         ):
             client.task_list()
     assert len(sandbox.requests("/oauth2/token")) == 1
+
+
+def test_dependent_tokens_are_for_the_resource_server_alone(sign_in, portal_app):
+    scope = f"openid {data_access_scope(seed.TUTORIAL_1)}"
+    token = sign_in("ada", scope).by_resource_server[TRANSFER]["access_token"]
+    with pytest.raises(globus_sdk.AuthAPIError) as caught:
+        portal_app.oauth2_get_dependent_tokens(token)
+    assert caught.value.raw_json == {"error": "invalid_grant"}

@@ -1,5 +1,6 @@
 """``manage.py sandbox``: serve the sandbox until SIGINT or SIGTERM."""
 
+import logging
 import shlex
 import sys
 import tempfile
@@ -51,6 +52,7 @@ class Command(BaseCommand):
     def _serve(self, data: Path, listener: Any) -> None:
         prepare(data)
         print_exports()
+        logging.getLogger("django.request").addFilter(only_surprises)
         server = Server(
             WireLayer(get_wsgi_application()),
             listener,
@@ -58,11 +60,16 @@ class Command(BaseCommand):
             on_stop=engine.stop,
         )
         try:
-            server.run()  # type: ignore[no-untyped-call] # gunicorn has no types
+            server.run()  # type: ignore[no-untyped-call, unused-ignore] # untyped
         except SystemExit as end:
             # gunicorn's way to end; the temporary directory goes after this.
             if end.code:
                 raise
+
+
+def only_surprises(record: logging.LogRecord) -> bool:
+    """Django notes each 4xx and 5xx answer; here they are what was asked for."""
+    return record.exc_info is not None
 
 
 def prepare(data: Path) -> None:

@@ -1,0 +1,419 @@
+"""Section 9, checks 45 to 55: tasks that really copy and delete."""
+
+import os
+import time
+
+import globus_sdk
+import pytest
+
+from sandbox import seed
+from sandbox.testing import Sandbox
+from tests.sandbox.waiting import finished, has_nice_status, until
+
+DAY = 86_400
+
+
+@pytest.fixture
+def client(transfer_as):
+    """Ada, who may do anything on her laptop."""
+    return transfer_as("ada", seed.TUTORIAL_1, seed.TUTORIAL_2, seed.RESEARCH)
+
+
+@pytest.fixture
+def laptop(data_folder):
+    return data_folder / "collections" / seed.LAPTOP
+
+
+def wish(*items, **options) -> globus_sdk.TransferData:
+    """A transfer within the laptop."""
+    document = globus_sdk.TransferData(seed.LAPTOP, seed.LAPTOP, **options)
+    for source, destination in items:
+        document.add_item(source, destination)
+    return document
+
+
+def write(folder, **files) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_text(content)
+
+
+def tree(folder) -> list[str]:
+    return sorted(
+        str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()
+    )
+
+
+def test_check_46_one_submission_is_one_task(sandbox, client):
+    sandbox.set(hold_tasks=True)
+    document = wish(("/Documents/paper.tex", "/copy.tex"))
+    document["submission_id"] = client.get_submission_id()["value"]
+    first = client.submit_transfer(document)
+    second = client.submit_transfer(document)
+    assert (first["code"], second["code"]) == ("Accepted", "Duplicate")
+    assert first["task_id"] == second["task_id"]
+    assert client.task_list()["total"] == 1
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        client.submit_transfer(wish(("/Documents/paper.tex", "/copy.tex")))
+    assert (caught.value.http_status, caught.value.code) == (409, "Conflict")
+    assert "identical paths has not yet completed" in str(caught.value.message)
+    sandbox.set(hold_tasks=False)
+    finished(client, first["task_id"])
+    again = client.submit_transfer(wish(("/Documents/paper.tex", "/copy.tex")))
+    assert again["code"] == "Accepted"
+
+
+def test_the_same_submission_in_parallel_is_one_task(client):
+    from concurrent.futures import ThreadPoolExecutor
+
+    document = wish(("/Documents/paper.tex", "/copy.tex"))
+    document["submission_id"] = client.get_submission_id()["value"]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(
+            pool.map(
+                lambda _: client.post("/v0.10/transfer", data=dict(document)), range(6)
+            )
+        )
+    assert len({one["task_id"] for one in answers}) == 1
+    assert sorted(one["code"] for one in answers) == ["Accepted", *["Duplicate"] * 5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"DATA": []}, 400, "ClientError.BadRequest.NoTransferItems"),
+        ({"label": "x" * 129}, 400, "ClientError.BadRequest"),
+        ({"label": " x"}, 400, "ClientError.BadRequest"),
+        ({"source_endpoint": "nothing"}, 404, "EndpointNotFound"),
+        ({"source_endpoint": None}, 400, "ClientError.BadRequest"),
+        ({"submission_id": "x"}, 400, "ClientError.BadRequest"),
+        ({"sync_level": 4}, 400, "ClientError.BadRequest"),
+        ({"deadline": "2001-01-01"}, 400, "ClientError.BadRequest"),
+        ({"deadline": "soon"}, 400, "ClientError.BadRequest"),
+        ({"filter_rules": [{"method": "maybe", "name": "x"}]}, 400, None),
+        ({"DATA": [{"source_path": "/x"}]}, 400, None),
+        ({"DATA": ["x"]}, 400, None),
+        ({"source_endpoint": seed.VAULT}, 403, "PermissionDenied"),
+    ],
+)
+def test_check_47_refused_documents(client, changes, status, code):
+    document = wish(("/Documents/paper.tex", "/copy.tex"))
+    document["submission_id"] = "7d3f2b1c-0000-4000-8000-000000000001"
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        client.post("/v0.10/transfer", data={**document, **changes})
+    assert caught.value.http_status == status
+    assert caught.value.code == code or code is None
+    assert client.task_list()["total"] == 0
+
+
+def test_check_48_a_tree_with_filter_rules(client, laptop):
+    write(laptop / "in", a_txt="1", b_log="2")
+    write(laptop / "in" / "skipped", c_txt="3")
+    write(laptop / "in" / "deep", keep_log="4", other_log="5")
+    document = wish(("/in", "/out"))
+    document.add_filter_rule("keep_*", method="include")
+    document.add_filter_rule("*_log", method="exclude", type="file")
+    document.add_filter_rule("skipped", method="exclude", type="dir")
+    task = finished(client, client.submit_transfer(document)["task_id"])
+    assert task["status"] == "SUCCEEDED"
+    assert tree(laptop / "out") == ["a_txt", "deep/keep_log"]
+    assert (task["files"], task["directories"]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("level", "copied"),
+    [
+        (None, {"same", "bigger", "newer", "edited", "missing"}),
+        (0, {"missing"}),
+        (1, {"missing", "bigger"}),
+        (2, {"missing", "bigger", "newer"}),
+        (3, {"missing", "bigger", "edited"}),
+    ],
+)
+def test_check_48_sync_levels(client, laptop, level, copied):
+    source, target = laptop / "in", laptop / "out"
+    write(source, same="11", bigger="111", newer="22", edited="33", missing="4")
+    write(target, same="11", bigger="1", newer="22", edited="44")
+    for name in ("same", "bigger", "edited"):
+        os.utime(target / name, (2_000_000_000, 2_000_000_000))
+    os.utime(target / "newer", (1_000_000_000, 1_000_000_000))
+    before = {one.name: one.stat().st_ino for one in target.iterdir()}
+
+    document = wish(("/in", "/out"), sync_level=level)
+    task = finished(client, client.submit_transfer(document)["task_id"])
+
+    after = {one.name: one.stat().st_ino for one in target.iterdir()}
+    assert {name for name in after if after[name] != before.get(name)} == copied
+    assert task["files_skipped"] == 5 - len(copied)
+    assert task["files_transferred"] == len(copied)
+
+
+def test_check_49_delete_extra_and_preserve_timestamp(client, laptop):
+    write(laptop / "in", a="1")
+    os.utime(laptop / "in" / "a", (1_500_000_000, 1_500_000_000))
+    write(laptop / "out", extra="x")
+    write(laptop / "out" / "folder", more="x")
+    document = wish(
+        ("/in", "/out"), delete_destination_extra=True, preserve_timestamp=True
+    )
+    finished(client, client.submit_transfer(document)["task_id"])
+    assert [one.name for one in (laptop / "out").iterdir()] == ["a"]
+    assert (laptop / "out" / "a").stat().st_mtime == 1_500_000_000
+
+
+def test_check_49_a_corrupted_file_is_noticed(sandbox, client, laptop):
+    sandbox.set(corrupt_files=1)
+    document = wish(("/Documents/paper.tex", "/copy.tex"), verify_checksum=True)
+    task = finished(client, client.submit_transfer(document)["task_id"])
+    assert (task["status"], task["faults"]) == ("SUCCEEDED", 1)
+    codes = [one["code"] for one in client.task_event_list(task["task_id"])]
+    assert "VERIFY_CHECKSUM" in codes
+    original = (laptop / "Documents" / "paper.tex").read_bytes()
+    assert (laptop / "copy.tex").read_bytes() == original
+
+
+def test_check_50_a_missing_source_waits_for_its_deadline(sandbox, client):
+    task_id = client.submit_transfer(wish(("/nowhere", "/copy")))["task_id"]
+    task = has_nice_status(client, task_id, "FILE_NOT_FOUND")
+    assert (task["status"], task["is_ok"]) == ("ACTIVE", False)
+    faults = task["faults"]
+    assert faults >= 1
+    sandbox.advance(60)
+    until(lambda: client.get_task(task_id)["faults"] > faults, "another try")
+    sandbox.advance(DAY)
+    task = finished(client, task_id)
+    assert (task["status"], task["is_ok"]) == ("FAILED", None)
+    assert task["fatal_error"]["code"] == "EXPIRED"
+
+
+def test_check_50_a_source_that_turns_up_is_copied(sandbox, client, laptop):
+    task_id = client.submit_transfer(wish(("/late", "/copy")))["task_id"]
+    has_nice_status(client, task_id, "FILE_NOT_FOUND")
+    (laptop / "late").write_text("here")
+    sandbox.advance(60)
+    assert finished(client, task_id)["status"] == "SUCCEEDED"
+    assert (laptop / "copy").read_text() == "here"
+
+
+def test_check_50_source_errors_can_be_skipped(client):
+    document = wish(
+        ("/nowhere", "/a"), ("/Documents/paper.tex", "/b"), skip_source_errors=True
+    )
+    task = finished(client, client.submit_transfer(document)["task_id"])
+    assert (task["status"], task["subtasks_skipped_errors"]) == ("SUCCEEDED", 1)
+    (skipped,) = client.task_skipped_errors(task["task_id"])
+    assert skipped["source_path"] == "/nowhere"
+    assert skipped["error_code"] == "FILE_NOT_FOUND"
+    (done,) = client.task_successful_transfers(task["task_id"])
+    assert (done["source_path"], done["destination_path"]) == (
+        "/Documents/paper.tex",
+        "/b",
+    )
+
+
+def deletion(*paths, **options) -> globus_sdk.DeleteData:
+    document = globus_sdk.DeleteData(seed.LAPTOP, **options)
+    for path in paths:
+        document.add_item(path)
+    return document
+
+
+def test_check_51_deletes(sandbox, client, laptop):
+    def ended(document) -> globus_sdk.GlobusHTTPResponse:
+        return finished(client, client.submit_delete(document)["task_id"])
+
+    write(laptop / "x", a_txt="1", b_txt="2", c_log="3")
+    refused = ended(deletion("/x"))
+    assert refused["status"] == "FAILED"
+    assert refused["fatal_error"]["code"] == "IS_A_DIRECTORY"
+    globbed = ended(deletion("/x/*_txt", interpret_globs=True))
+    assert globbed["status"] == "SUCCEEDED"
+    assert tree(laptop / "x") == ["c_log"]
+    gone = ended(deletion("/x", "/nowhere", recursive=True, ignore_missing=True))
+    assert gone["status"] == "SUCCEEDED"
+    assert (gone["type"], gone["destination_endpoint"]) == ("DELETE", None)
+    assert not (laptop / "x").exists()
+    task_id = client.submit_delete(deletion("/nowhere"))["task_id"]
+    assert has_nice_status(client, task_id, "FILE_NOT_FOUND")["is_ok"] is False
+
+
+def test_a_delete_removes_a_link_and_not_its_target(client, laptop, tmp_path):
+    write(tmp_path, precious="x")
+    (laptop / "link").symlink_to(tmp_path)
+    write(laptop / "folder", a="1")
+    (laptop / "folder" / "inner").symlink_to(tmp_path)
+    for path in ("/link", "/folder"):
+        task_id = client.submit_delete(deletion(path, recursive=True))["task_id"]
+        assert finished(client, task_id)["status"] == "SUCCEEDED"
+    assert (tmp_path / "precious").exists()
+    assert not (laptop / "link").is_symlink()
+
+
+def test_a_transfer_does_not_write_through_a_link(client, laptop, tmp_path):
+    (laptop / "out").symlink_to(tmp_path)
+    for target in ("/out/paper.tex", "/out"):
+        task_id = client.submit_transfer(wish(("/Documents", target)))["task_id"]
+        has_nice_status(client, task_id, "PERMISSION_DENIED")
+        client.cancel_task(task_id)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def three_tasks(sandbox, client):
+    """Finished ones, a minute apart."""
+    ids = []
+    for number, label in enumerate(("alpha", "beta", None)):
+        document = wish(("/Documents/paper.tex", f"/copy-{number}"), label=label)
+        ids.append(client.submit_transfer(document)["task_id"])
+        finished(client, ids[-1])
+        sandbox.advance(60)
+    task_id = client.submit_delete(deletion("/copy-0"))["task_id"]
+    finished(client, task_id)
+    return [*ids, task_id]
+
+
+def test_check_52_task_list(client, transfer_as, three_tasks):
+    def ids(**parameters) -> list[str]:
+        return [one["task_id"] for one in client.task_list(**parameters)]
+
+    alpha, beta, unnamed, deleted = three_tasks
+    assert ids() == [deleted, unnamed, beta, alpha]
+    assert ids(orderby="request_time ASC") == three_tasks
+    assert ids(filter="type:DELETE") == [deleted]
+    assert ids(filter="status:ACTIVE") == []
+    assert ids(filter="label:~*a/type:TRANSFER,DELETE") == [beta, alpha]
+    assert ids(filter="label:!~al*") == [beta]
+    assert ids(filter="label:=beta") == [beta]
+    assert ids(filter={"status": ["SUCCEEDED"], "task_id": [alpha]}) == [alpha]
+    moment = client.get_task(beta)["request_time"]
+    assert ids(filter=f"request_time:{moment},") == [deleted, unnamed, beta]
+    assert ids(filter=f"request_time:,{moment}") == [alpha]
+    page = client.task_list(limit=1, offset=1)
+    assert (page["total"], page["length"], page["limit"]) == (4, 1, 1)
+    some = client.task_list(query_params={"fields": "task_id"}, limit=1)
+    assert set(some["DATA"][0]) == {"task_id", "DATA_TYPE"}
+    assert len(list(client.paginated.task_list(limit=3).items())) == 4
+    assert list(transfer_as("grace").task_list()) == []
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        transfer_as("grace").get_task(alpha)
+    assert caught.value.http_status == 404
+    for bad in ({"limit": 1001}, {"filter": "nonsense:x"}, {"orderby": "nonsense"}):
+        with pytest.raises(globus_sdk.TransferAPIError) as caught:
+            client.task_list(**bad)
+        assert caught.value.http_status == 400
+
+
+def test_check_53_events_and_marker_paging(client, laptop):
+    write(laptop / "many", **{f"f{number:03d}": "x" for number in range(150)})
+    task_id = client.submit_transfer(wish(("/many", "/more")))["task_id"]
+    finished(client, task_id)
+    events = client.task_event_list(task_id, query_params={"filter": ""})
+    assert [one["code"] for one in events] == ["SUCCEEDED", "PROGRESS", "STARTED"]
+    assert events["total"] == 3
+    assert (
+        list(client.task_event_list(task_id, query_params={"filter": "is_error:1"}))
+        == []
+    )
+    done = list(client.paginated.task_successful_transfers(task_id).items())
+    assert len({one["source_path"] for one in done}) == 150
+    assert list(client.paginated.task_skipped_errors(task_id).items()) == []
+
+
+def test_check_54_cancel_and_update(sandbox, client):
+    task_id = client.submit_transfer(wish(("/nowhere", "/x")))["task_id"]
+    has_nice_status(client, task_id, "FILE_NOT_FOUND")
+    changed = client.update_task(task_id, {"DATA_TYPE": "task", "label": "new"})
+    assert changed["code"] == "Updated"
+    assert client.get_task(task_id)["label"] == "new"
+    assert client.cancel_task(task_id)["code"] == "Canceled"
+    task = finished(client, task_id)
+    assert (task["status"], task["fatal_error"]["code"]) == ("FAILED", "CANCELED")
+    assert client.cancel_task(task_id)["code"] == "TaskComplete"
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        client.update_task(task_id, {"DATA_TYPE": "task", "label": "late"})
+    assert caught.value.http_status == 409
+
+
+def test_check_54_a_running_copy_stops_when_cancelled(sandbox, client, laptop):
+    (laptop / "large").write_bytes(bytes(1_000_000))
+    sandbox.set(copy_bytes_per_second=50_000)
+    task_id = client.submit_transfer(wish(("/large", "/copy")))["task_id"]
+    has_nice_status(client, task_id, "OK")
+    began = time.monotonic()
+    client.cancel_task(task_id)
+    assert finished(client, task_id)["fatal_error"]["code"] == "CANCELED"
+    assert time.monotonic() - began < 5
+    assert not (laptop / "copy").exists(), "no half file is left"
+
+
+def test_check_55_three_run_and_the_rest_is_queued(sandbox, client):
+    sandbox.set(hold_tasks=True)
+    ids = [
+        client.submit_transfer(wish(("/Documents/paper.tex", f"/c{number}")))["task_id"]
+        for number in range(5)
+    ]
+    has_nice_status(client, ids[2], "OK")
+    found = [client.get_task(one) for one in ids]
+    assert [one["nice_status"] for one in found] == ["OK"] * 3 + ["Queued"] * 2
+    assert all(one["is_ok"] for one in found)
+    client.cancel_task(ids[0])
+    has_nice_status(client, ids[3], "OK")
+    sandbox.set(hold_tasks=False)
+    assert {finished(client, one)["status"] for one in ids[1:]} == {"SUCCEEDED"}
+
+
+def test_a_hundred_pending_tasks_are_enough(sandbox, client):
+    sandbox.set(hold_tasks=True, pending_tasks=2)
+    for number in range(2):
+        client.submit_transfer(wish(("/Documents/paper.tex", f"/c{number}")))
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        client.submit_transfer(wish(("/Documents/paper.tex", "/c2")))
+    assert caught.value.http_status == 409
+
+
+def test_a_task_uses_the_consent_of_now(sandbox, client):
+    sandbox.set(hold_tasks=True)
+    document = globus_sdk.TransferData(seed.TUTORIAL_1, seed.LAPTOP)
+    document.add_item("/share/godata/file1.txt", "/file1.txt")
+    task_id = client.submit_transfer(document)["task_id"]
+    sandbox.withdraw_consents(username=seed.ADA)
+    sandbox.set(hold_tasks=False)
+    assert has_nice_status(client, task_id, "PERMISSION_DENIED")["is_ok"] is False
+
+
+def test_a_restart_takes_unfinished_tasks_up_again(tmp_path, monkeypatch):
+    def transfer_client(sandbox) -> globus_sdk.TransferClient:
+        for name, value in sandbox.environment.items():
+            monkeypatch.setenv(name, value)
+        auth = globus_sdk.ConfidentialAppAuthClient(
+            seed.HARVEST_CLIENT_ID, seed.HARVEST_CLIENT_SECRET
+        )
+        with auth:
+            tokens = auth.oauth2_client_credentials_tokens(
+                globus_sdk.TransferClient.scopes.all
+            )
+        return globus_sdk.TransferClient(
+            authorizer=globus_sdk.AccessTokenAuthorizer(tokens["access_token"])
+        )
+
+    sandbox = Sandbox.start(tmp_path)
+    sandbox.set(hold_tasks=True)
+    with transfer_client(sandbox) as client:
+        document = globus_sdk.TransferData(seed.HARVEST, seed.ARCHIVE)
+        document.add_item("/sensors", "/incoming/sensors")
+        task_id = client.submit_transfer(document)["task_id"]
+    sandbox.stop()
+    sandbox = Sandbox.start(tmp_path)
+    with transfer_client(sandbox) as client:
+        task = finished(client, task_id)
+    sandbox.stop()
+    assert (task["status"], task["files_transferred"]) == ("SUCCEEDED", 5)
+
+
+def test_a_running_copy_ends_at_its_deadline(sandbox, client, laptop):
+    (laptop / "large").write_bytes(bytes(1_000_000))
+    sandbox.set(copy_bytes_per_second=50_000)
+    task_id = client.submit_transfer(wish(("/large", "/copy")))["task_id"]
+    has_nice_status(client, task_id, "OK")
+    sandbox.advance(DAY)
+    assert finished(client, task_id)["fatal_error"]["code"] == "EXPIRED"
