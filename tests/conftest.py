@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 from django.conf import settings
 
 from tests.stack import Stack
 
 STACK = pytest.StashKey[Stack]()
+
+# A busy machine must not decide a test: no deadline, and no check for slow examples.
+hypothesis.settings.register_profile(
+    "causeway",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("causeway")
 
 
 def pytest_configure(config: pytest.Config) -> None:
