@@ -188,6 +188,7 @@ SOCIAL_AUTH_PIPELINE = (
     "accounts.sign_in.remember_profile",
     "accounts.sign_in.store_tokens",
     "accounts.sign_in.apply_groups",
+    "transfers.after_sign_in.send_on",
 )
 SOCIAL_AUTH_JSONFIELD_ENABLED = True
 SOCIAL_AUTH_RAISE_EXCEPTIONS = False

@@ -6,14 +6,20 @@ Each page is taken wide and light, wide and dark, and as on a phone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page
 
 from sandbox import seed
-from tests.browser.site import Site, running_browser, running_site, sign_in
+from tests.browser.site import (
+    Site,
+    give_consent,
+    running_browser,
+    running_site,
+    sign_in,
+)
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "wide": {"viewport": {"width": 1360, "height": 900}, "color_scheme": "light"},
@@ -30,7 +36,6 @@ def files(collection: str, path: str = "") -> str:
 
 #: name -> address; what is made on the way is added by ``prepare``
 RESEARCHER = {
-    "home-new": "/",
     "collections-recent": "/collections/",
     "collections-search": "/collections/?q=tutorial&scope=all",
     "collections-none": "/collections/?q=nosuchthing&scope=all",
@@ -55,6 +60,8 @@ RESEARCHER = {
     "not-found": f"/transfers/{NOBODYS}/",
     "jobs-forbidden": "/jobs/",
 }
+#: before a consent was given
+FIRST = {"home-new": "/", "files-consent": files(seed.RESEARCH, CAMPAIGN)}
 STAFF = {"jobs": "/jobs/", "job-new": "/jobs/new/", "home-staff": "/"}
 ANONYMOUS = {
     "sign-in": "/login/",
@@ -72,18 +79,20 @@ def main(folder: Path, only: str = "") -> None:
 
 
 def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]:
+    made: dict[str, str] = {}
+    ran: dict[str, str] = {}
     for variant, options in VARIANTS.items():
         context = browser.new_context(**options)
-        yield from visit(context.new_page(), site, ANONYMOUS, variant, only)
         page = context.new_page()
+        yield from visit(page, site, ANONYMOUS, variant, only)
         sign_in(page, site, "ada")
-        places = RESEARCHER
-        if variant != next(iter(VARIANTS)):
-            places = {
-                k: v for k, v in places.items() if not k.endswith(("-new", "-none"))
-            }
-        yield from visit(page, site, places, variant, only)
-        made = prepare(page, site) if variant == "wide" else made
+        if not made:
+            yield from visit(page, site, FIRST, variant, only)
+            page.goto(site.url + files(seed.RESEARCH))
+            give_consent(page, site)
+        yield from visit(page, site, RESEARCHER, variant, only)
+        if not made:
+            made = yield from prepare(page, site)
         yield from visit(page, site, made, variant, only)
         context.close()
 
@@ -91,7 +100,7 @@ def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]
         page = context.new_page()
         sign_in(page, site, "grace")
         yield from visit(page, site, STAFF, variant, only)
-        ran = run_jobs(page, site) if variant == "wide" else ran
+        ran = ran or run_jobs(page, site)
         yield from visit(page, site, ran, variant, only)
         context.close()
 
@@ -106,37 +115,59 @@ def visit(
         yield f"{name}-{variant}", page
 
 
-def prepare(page: Page, site: Site) -> dict[str, str]:
+def prepare(
+    page: Page, site: Site
+) -> Generator[tuple[str, Page], None, dict[str, str]]:
     """Transfers in several states; the pages that show them."""
     made: dict[str, str] = {}
 
-    def address() -> str:
-        return page.url.removeprefix(site.url)
-
     send(page, site, "spring campaign, first run", CAMPAIGN + "2026-03-01/")
+    page.get_by_text("It waits for you").wait_for(timeout=60_000)
+    yield "transfer-waiting-wide", page
+    give_consent(page, site)
     page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
-    made["transfer-succeeded"] = address()
-    send(
-        page,
-        site,
-        "frames that went missing",
-        "/projects/telescope/raw/frame-9999.fits",
-    )
+    made["transfer-succeeded"] = page.url.removeprefix(site.url)
+
+    gone = "/projects/telescope/raw/frame-9999.fits"
+    send(page, site, "frames that went missing", gone)
     page.get_by_text("Faults so far").wait_for(timeout=60_000)
-    page.goto(page.url + "cancel/")
-    made["transfer-cancel"] = address()
-    page.goto(page.url.removesuffix("cancel/"))
-    made["transfer-faults"] = address()
-    send(page, site, "", CAMPAIGN + "2026-03-02/", destination=seed.VAULT)
-    page.wait_for_timeout(6000)
-    made["transfer-other"] = address()
-    page.goto(f"{site.url}/transfers/new/?origin_id={seed.RESEARCH}")
+    made["transfer-faults"] = page.url.removeprefix(site.url)
+    made["transfer-cancel"] = made["transfer-faults"] + "cancel/"
+
+    fill_in(page, site, "", "/projects/", destination=seed.RESEARCH)
+    page.get_by_label("Folder", exact=True).fill("/projects/../elsewhere/")
     page.get_by_role("button", name="Start the transfer").click()
-    made |= {"home": "/", "transfers": "/transfers/", "attention": "/attention/"}
-    return made
+    page.get_by_text("This is not sent yet").wait_for()
+    yield "new-wrong-wide", page
+
+    page.get_by_label("Folder", exact=True).fill("/home/ada/")
+    page.get_by_role("button", name="Look into it").click()
+    yield "new-folders-wide", page
+    page.get_by_role("button", name="Change").first.click()
+    page.get_by_label("Find the collection").fill("tutorial")
+    page.keyboard.press("Enter")
+    page.get_by_text("Found", exact=True).wait_for()
+    yield "new-found-wide", page
+
+    page.goto(site.url + files(seed.RESEARCH, CAMPAIGN + "2026-03-01/"))
+    page.get_by_label("Pick all on this page").check()
+    yield "files-picked-wide", page
+    page.get_by_role("button", name="Transfer…").click()
+    yield "new-picked-wide", page
+    return made | {
+        "home": "/",
+        "transfers": "/transfers/",
+        "attention": "/attention/",
+    }
 
 
-def send(
+def send(page: Page, site: Site, label: str, path: str) -> None:
+    fill_in(page, site, label, path)
+    page.get_by_role("button", name="Start the transfer").click()
+    page.wait_for_url(f"{site.url}/transfers/*-*/")
+
+
+def fill_in(
     page: Page, site: Site, label: str, path: str, destination: str = seed.TUTORIAL_2
 ) -> None:
     page.goto(
@@ -144,8 +175,6 @@ def send(
         f"&destination_id={destination}&destination_path=/home/ada/"
     )
     page.get_by_label("Label").fill(label)
-    page.get_by_role("button", name="Start the transfer").click()
-    page.wait_for_url(f"{site.url}/transfers/*-*/")
 
 
 def run_jobs(page: Page, site: Site) -> dict[str, str]:

@@ -85,5 +85,16 @@ def sign_in(page: Page, site: Site, username: str) -> None:
     page.get_by_role("button", name="Sign in with Globus").click()
     page.wait_for_url(f"{site.sandbox.url}/**")
     page.get_by_role("radio", name=f"{username}@").first.check()
+    allow(page, site)
+
+
+def allow(page: Page, site: Site) -> None:
+    """Says yes at Globus, and is back in the portal."""
+    page.wait_for_url(f"{site.sandbox.url}/**")
     page.get_by_role("button", name="Allow").click()
     page.wait_for_url(f"{site.url}/**")
+
+
+def give_consent(page: Page, site: Site) -> None:
+    page.get_by_role("button", name="Give consent at Globus").click()
+    allow(page, site)
