@@ -28,7 +28,7 @@ browser:
 	@sh tests/browser/install.sh
 
 test: venv browser
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n logical $(ARGS)
 
 lint: venv
 	$(PY) -m ruff format --check .

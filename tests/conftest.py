@@ -21,6 +21,8 @@ hypothesis.settings.load_profile("causeway")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Starts the servers before Django reads its settings."""
+    if config.getoption("tx", None) and not hasattr(config, "workerinput"):
+        return  # only hands out work (pytest -n); each of its workers has a stack
     stack = config.stash[STACK] = Stack()
     stack.start()
     # Reads them; pytest-django then sets Django up.

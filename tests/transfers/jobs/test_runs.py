@@ -15,7 +15,8 @@ from tests.factories import make_job, make_run, make_transfer, make_user
 from transfers import monitoring
 from transfers.jobs import runs
 from transfers.jobs.models import Run
-from transfers.jobs.walking import KEPT_ENTRIES
+from transfers.jobs.walking import KEPT_ENTRIES, LostClaim, heartbeat
+from transfers.models import Transfer
 
 
 def execute(job, **fields):
@@ -266,6 +267,48 @@ def test_a_run_at_globus_is_stopped_there(sandbox, service_account):
     follow_to_the_end(run)
     assert run.state == "cancelled"
     assert tasks(service_account)[0]["fatal_error"]["code"] == "CANCELED"
+
+
+def test_a_list_is_left_by_its_worker(service_account, sandbox):
+    run = make_run(make_job(service_account), state="preparing")
+    runs.cancel(run, by=make_user())
+    assert run.state == "cancelled"
+    with pytest.raises(LostClaim):
+        heartbeat(run)
+
+
+def test_a_run_is_not_stopped_while_its_first_post_may_come(service_account):
+    run = make_run(make_job(service_account, kind="transfer"), state="preparing")
+    runs.cancel(run, by=make_user())
+    run.refresh_from_db()
+    assert run.state == "preparing"
+
+
+def test_a_run_whose_task_may_exist_is_stopped_once_that_is_known(
+    sandbox, service_account, no_pauses
+):
+    sandbox.set(hold_tasks=True)
+    sandbox.fault("/v0.10/transfer", method="POST", reset="after", times=4)
+    run = execute(make_job(service_account, kind="transfer"))
+    assert run.state == "waiting"
+    assert run.transfer.outcome_open
+
+    runs.cancel(run, by=make_user())
+    assert run.state == "waiting"
+
+    runs.execute(run.pk)
+    run.refresh_from_db()
+    follow_to_the_end(run)
+    assert run.state == "cancelled"
+    assert [each["status"] for each in tasks(service_account)] == ["FAILED"]
+
+
+def test_a_run_that_waits_with_nothing_at_globus_is_stopped_at_once(service_account):
+    transfer = make_transfer(service_account)
+    run = make_run(make_job(service_account, kind="transfer"), transfer=transfer)
+    runs.cancel(run, by=make_user())
+    assert run.state == "cancelled"
+    assert Transfer.objects.get().was_cancelled
 
 
 def test_a_finished_run_is_not_stopped(service_account):
