@@ -180,7 +180,7 @@ def _send(
     request.session.pop(DRAFT, None)
     messages.success(
         request,
-        "Your transfer is stored and goes to Globus now. You can leave this page.",
+        "Your transfer is stored and goes to Globus now. You can leave.",
     )
     return redirect("transfers:detail", transfer.pk)
 
