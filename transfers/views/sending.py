@@ -178,7 +178,10 @@ def _send(
         destination_name=names["destination_id"],
     )
     request.session.pop(DRAFT, None)
-    messages.success(request, "The transfer is on its way. You can leave this page.")
+    messages.success(
+        request,
+        "Your transfer is stored and goes to Globus now. You can leave this page.",
+    )
     return redirect("transfers:detail", transfer.pk)
 
 
