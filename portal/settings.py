@@ -255,6 +255,9 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # Logs: everything passes the filter that takes secrets out (security.md G01, G02).
+LOG_LEVEL = env.env_word(
+    "PORTAL_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -269,7 +272,7 @@ LOGGING = {
             "formatter": "line",
         }
     },
-    "root": {"handlers": ["stderr"], "level": env.env_str("PORTAL_LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         # These print tokens or whole answers at DEBUG.
         "globus_sdk": {"level": "INFO"},
