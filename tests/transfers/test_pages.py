@@ -763,3 +763,44 @@ def test_a_search_that_failed_is_not_an_empty_one(as_ada, sandbox):
     answer = as_ada.get("/collections/?q=tutorial")
     assert answer.status_code == 503
     assert "No collection fits" not in text_of(answer)
+
+
+KEY = "7f0f8f64-5f3f-4c0e-9d0f-0d9a3f2f9c11"
+
+
+def test_a_form_that_is_sent_twice_is_one_transfer(as_ada, filled):
+    """A second click without script, a reload, the back button."""
+    sent = [
+        as_ada.post("/transfers/new/", filled | {"transfer_id": KEY}) for _ in range(3)
+    ]
+    assert {answer["Location"] for answer in sent} == {f"/transfers/{KEY}/"}
+    assert Transfer.objects.count() == 1
+
+
+def test_a_form_that_was_changed_and_sent_again_is_another_transfer(as_ada, filled):
+    as_ada.post("/transfers/new/", filled | {"transfer_id": KEY})
+    again = as_ada.post(
+        "/transfers/new/", filled | {"transfer_id": KEY, "label": "another"}
+    )
+    assert again["Location"] != f"/transfers/{KEY}/"
+    assert Transfer.objects.count() == 2
+
+
+def test_nobody_is_led_to_another_persons_transfer_by_its_id(as_ada, filled):
+    theirs = make_transfer(id=KEY)
+    answer = as_ada.post("/transfers/new/", filled | {"transfer_id": KEY})
+    assert answer["Location"] != f"/transfers/{theirs.pk}/"
+    assert Transfer.objects.count() == 2
+
+
+@pytest.mark.parametrize("key", ["", "x", "\x00"])
+def test_a_broken_form_id_is_no_hindrance(as_ada, filled, key):
+    answer = as_ada.post("/transfers/new/", filled | {"transfer_id": key})
+    assert answer.status_code == 302
+
+
+def test_the_form_carries_its_id_through_its_steps(as_ada, filled):
+    page = as_ada.post(
+        "/transfers/new/", filled | {"transfer_id": KEY, "origin_path": ""}
+    )
+    assert f'name="transfer_id" value="{KEY}"' in page.content.decode()
