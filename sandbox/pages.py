@@ -63,7 +63,7 @@ def _origin(url: str) -> str:
 def is_foreign_form(request: HttpRequest) -> bool:
     """Whether a page of another origin sent this form (its Origin says so)."""
     origin = request.headers.get("Origin", "")
-    return bool(origin) and urlsplit(origin).netloc != request.get_host()
+    return bool(origin) and origin.partition("://")[2] != request.get_host()
 
 
 def style(request: HttpRequest) -> HttpResponse:

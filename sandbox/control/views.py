@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 
 from sandbox import clock, knobs, planting, seed
 from sandbox.answers import json_answer, json_body
-from sandbox.auth import id_tokens, keys
+from sandbox.auth import consents, id_tokens, keys
 from sandbox.models import (
     AuthorizationCode,
     Client,
@@ -181,9 +181,7 @@ def _withdraw_consents(asked: Document) -> Document:
         found = found.filter(client=asked["client_id"])
     if "scope_name" in asked:
         found = found.filter(scope_name=asked["scope_name"])
-    count = found.count()
-    found.delete()
-    return {"deleted": count}
+    return {"deleted": consents.withdraw(found)}
 
 
 def _add_redirect_uri(asked: Document) -> Document:
