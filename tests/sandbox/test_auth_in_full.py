@@ -188,7 +188,7 @@ def test_check_32_a_user_app_reuses_its_tokens(sandbox, tmp_path):
         def print_authorize_url(self, authorize_url: str) -> None:
             self.code = sandbox.code(authorize_url, "ada")
 
-        def prompt_for_code(self) -> str:
+        def prompt_for_code(self):
             return self.code
 
     for _ in range(2):
