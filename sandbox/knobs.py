@@ -61,6 +61,10 @@ class Knobs:
     #: not known of production: items in one document
     items_per_task: int = 1_000_000
     deadline_seconds: int = 86_400
+    #: where the deadline of a transfer moves to when a file arrived: 72 hours on
+    extended_deadline_seconds: int = 259_200
+    #: how long a paused task is kept: 90 days
+    paused_deadline_seconds: int = 7_776_000
     #: seconds of virtual time between two tries at a file that failed
     retry_seconds: float = 10.0
     #: not known of production
@@ -72,6 +76,8 @@ class Knobs:
     copy_bytes_per_second: int = 0
     #: the next this many files are corrupted on their way; verify_checksum finds out
     corrupt_files: int = 0
+    #: a transfer that would write more than this meets QUOTA_EXCEEDED; 0 is no limit
+    quota_bytes: int = 0
     #: requests per identity and ten seconds, divided by ten; 0 is no limit
     requests_per_second: int = 0
 

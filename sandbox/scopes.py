@@ -205,6 +205,10 @@ def data_access(collection_id: str) -> str:
     return f"https://auth.globus.org/scopes/{collection_id}/data_access"
 
 
+def https(collection_id: str) -> str:
+    return f"https://auth.globus.org/scopes/{collection_id}/https"
+
+
 def scope_id(name: str) -> str:
     """The UUID of a scope, as the consents API names it."""
     if name == TRANSFER_ALL:

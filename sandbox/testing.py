@@ -40,6 +40,8 @@ class Sandbox:
         self._control = requests.Session()
         self._control.trust_env = False  # a proxy of the machine is not asked
         self.environment = environment
+        self.trusted: str | bool = environment.get("GLOBUS_SDK_VERIFY_SSL", True)
+        self._control.verify = self.trusted
         self.url = environment["GLOBUS_SDK_SERVICE_URL_AUTH"].removesuffix("/auth/")
 
     @classmethod
@@ -49,15 +51,19 @@ class Sandbox:
         *,
         port: int = 0,
         seed: str = "demo",
+        tls: bool = False,
         redirect_uris: Iterable[str] = (),
     ) -> "Sandbox":
         """Start one and wait until it answers.
 
         :param port: 0 takes any free one
+        :param tls: with a certificate authority of its own; ``environment`` has the
+            GLOBUS_SDK_VERIFY_SSL that trusts it
         :raises SandboxError: it did not start; its own words are the message
         """
         command = [sys.executable, "-m", "sandbox", "--port", str(port)]
         command += ["--data", str(data), "--seed", seed]
+        command += ["--tls"] if tls else []
         for uri in redirect_uris:
             command += ["--redirect-uri", uri]
         process = subprocess.Popen(  # noqa: S603 - our own program
@@ -213,10 +219,44 @@ class Sandbox:
             "redirect-uris", wish | ({"client_id": client_id} if client_id else {})
         )
 
-    def generate(self, collection: str, path: str, count: int, size: int = 0) -> None:
-        """Make a directory with ``count`` files."""
+    def generate(
+        self,
+        collection: str,
+        path: str,
+        count: int,
+        size: int = 0,
+        *,
+        levels: int = 0,
+        directories: int = 0,
+    ) -> int:
+        """Make a directory with ``count`` files; returns how many there are in all.
+
+        :param levels: a tree of so many levels, of ``directories`` each; its files
+            come into being when they are touched, so a million costs nothing
+        """
         wish = {"collection": collection, "path": path, "count": count, "size": size}
-        self._post("generate", wish)
+        tree = {"levels": levels, "directories": directories}
+        return int(self._post("generate", wish | tree)["made"])
+
+    def pause(
+        self,
+        collection: str,
+        message: str = "",
+        *,
+        pauses: Iterable[str] | None = None,
+    ) -> str:
+        """Put a pause rule on a collection; returns its id.
+
+        :param pauses: ``ls``, ``mkdir``, ``task_transfer_read``, …; None is all
+        """
+        wish: dict[str, Any] = {"collection": collection, "message": message}
+        if pauses is not None:
+            wish["pauses"] = list(pauses)
+        return str(self._post("pause-rules", wish)["id"])
+
+    def resume(self, rule_id: str | None = None) -> None:
+        """Take a pause rule away, or all."""
+        self._ask("DELETE", "pause-rules", json={"id": rule_id} if rule_id else {})
 
     def collection(self, collection_id: str, **knobs: Any) -> None:
         """Change a collection: ``connected=False``, ``denied_paths=[…]``, …"""
@@ -244,6 +284,7 @@ class Sandbox:
         """
         with requests.Session() as browser:
             browser.trust_env = False
+            browser.verify = self.trusted
             return answer_authorize_page(
                 browser, authorize_url, username, allow=allow, mfa=mfa
             )
