@@ -20,4 +20,5 @@ urlpatterns = [
     path("collections/<str:collection_id>", views.collection),
     path("pause-rules", views.pause_rules),
     path("keys", views.rotate_key),
+    path("policies/<str:policy_id>", views.policy),
 ]

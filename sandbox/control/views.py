@@ -25,6 +25,7 @@ from sandbox.models import (
     Group,
     Identity,
     PauseRule,
+    Policy,
     Token,
 )
 from sandbox.pages import page
@@ -298,6 +299,16 @@ def _clear_pause_rules(asked: Document) -> Document:
     return {"deleted": count}
 
 
+def _set_policy(asked: Document, policy_id: str) -> Document:
+    """Make or change an authentication policy for ``session_required_policies``."""
+    known = {field.name for field in Policy._meta.concrete_fields} - {"id"}
+    if unknown := set(asked) - known:
+        raise Refused(f"A policy has no {sorted(unknown)}")
+    wish = {"display_name": policy_id, **asked}
+    Policy.objects.update_or_create(id=policy_id.lower(), defaults=wish)
+    return {"policy": policy_id}
+
+
 def _rotate_key(asked: Document) -> Document:
     keys.rotate(runtime.data)
     return keys.jwks()
@@ -316,6 +327,7 @@ redirect_uris = knob(POST=_add_redirect_uri)
 generate = knob(POST=_generate)
 collection = knob(POST=_set_collection)
 rotate_key = knob(POST=_rotate_key)
+policy = knob(POST=_set_policy)
 pause_rules = knob(POST=_add_pause_rule, DELETE=_clear_pause_rules)
 
 
