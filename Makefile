@@ -38,7 +38,7 @@ browser:
 	@sh tests/browser/install.sh
 
 test: venv cli browser
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n logical $(ARGS)
 
 lint: venv
 	$(PY) -m ruff format --check .

@@ -144,7 +144,7 @@ def document_for(
         "verify_checksum": True,
         "DATA": [_item(each, same_collection=same) for each in items],
     }
-    document |= _checked(options or {})
+    document |= checked_options(options or {})
     if tidy := tidy_label(label):
         document["label"] = tidy
     return document
@@ -202,7 +202,8 @@ def _item(item: Item, *, same_collection: bool) -> dict[str, Any]:
     return row
 
 
-def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
+def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """:raises BadRequest: an option is not in ``OPTIONS``, or has no sensible value"""
     for name, value in options.items():
         fits = OPTIONS.get(name)
         if fits is None:

@@ -32,6 +32,7 @@ from portal.middleware import failure_context
 from transfers import browsing, collections, submission
 from transfers.forms import SWITCHES, TransferForm
 from transfers.models import Transfer
+from transfers.paths import parent
 from transfers.views.collections import name_of
 
 SIDES = ("origin", "destination")
@@ -177,7 +178,10 @@ def _send(
         destination_name=names["destination_id"],
     )
     request.session.pop(DRAFT, None)
-    messages.success(request, "The transfer is on its way. You can leave this page.")
+    messages.success(
+        request,
+        "Your transfer is stored and goes to Globus now. You can leave.",
+    )
     return redirect("transfers:detail", transfer.pk)
 
 
@@ -204,12 +208,19 @@ def _page(
     context = {
         "form": form,
         "items": _items(data),
+        "picked_in": common_folder(_items(data)),
         "origin": places["origin"],
         "destination": places["destination"],
         "recent": recent_places(request.user),
         "pick_query": urlencode(_pick_query(data)),
     }
     return render(request, "transfers/new.html", context)
+
+
+def common_folder(items: list[str]) -> str:
+    """The folder that all were picked in, if it is one."""
+    folders = {parent(item) for item in items}
+    return (folders.pop() or "") if len(folders) == 1 else ""
 
 
 def _pick_query(data: QueryDict) -> dict[str, str]:
