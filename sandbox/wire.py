@@ -8,6 +8,7 @@ that ends before its Content-Length.
 import errno
 import fnmatch
 import json
+import logging
 import re
 import socket
 import struct
@@ -24,6 +25,12 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 LOG_LENGTH = 200_000
+#: set in the environ of a request for which there is no route
+UNEXPECTED = "sandbox.unexpected"
+#: the path as it was sent: each character is a byte
+SENT_PATH = "sandbox.sent_path"
+
+log = logging.getLogger(__name__)
 CONTROL = "/_sandbox"
 
 
@@ -66,6 +73,8 @@ class LoggedRequest:
     status: int
     at: float
     seconds: float
+    #: the sandbox has no such route
+    is_unexpected: bool = False
 
 
 class Wire:
@@ -146,7 +155,8 @@ class WireLayer:
     ) -> Iterable[bytes]:
         # social-core asks for "<issuer>/" + "/.well-known/…"; Globus minds neither.
         path = re.sub("/{2,}", "/", environ.get("PATH_INFO") or "/")
-        environ["PATH_INFO"] = path
+        # Django makes text of PATH_INFO; a file's name may be any bytes.
+        environ["PATH_INFO"] = environ[SENT_PATH] = path
         if path == "/" or path.startswith(CONTROL):
             return self.application(environ, start_response)
         return self._through_the_wire(environ, start_response)
@@ -178,8 +188,14 @@ class WireLayer:
                     status=seen[0] if seen else 0,
                     at=began,
                     seconds=time.time() - began,
+                    is_unexpected=UNEXPECTED in environ,
                 )
             )
+            if UNEXPECTED in environ:
+                query = environ.get("QUERY_STRING", "")
+                log.warning(
+                    "No route for %s %s%s", method, path, f"?{query}" if query else ""
+                )
 
     def _faulty(
         self, fault: Fault, environ: Environ, start_response: StartResponse
