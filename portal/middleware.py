@@ -1,14 +1,17 @@
 """Request ids, private pages, and the one place where failures become pages."""
 
+import ipaddress
 import logging
 import uuid
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from portal.globus.errors import (
     ConsentRequired,
@@ -43,16 +46,51 @@ class RequestIdMiddleware:
         return response
 
 
+class ClientAddressMiddleware:
+    """Puts the browser's address where the proxy's stands, behind a proxy.
+
+    Without it every limit and every audit entry would be about the proxy. The last
+    address in ``X-Forwarded-For`` is the one that our own proxy saw and wrote; whatever
+    stands in front of it was sent by the browser. Without a proxy the header is the
+    browser's own and nothing of it is believed.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.BEHIND_TLS_PROXY:
+            seen = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+            if is_address(seen):
+                request.META["REMOTE_ADDR"] = seen
+        return self.get_response(request)
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 class PrivatePagesMiddleware:
-    """Pages of a signed-in person are kept by no cache (security.md S08)."""
+    """Pages of a signed-in person are kept by no cache (security.md S08).
+
+    The address of the callback holds a code, and its failures may be no one's page:
+    it is neither kept nor named to any other address, our own included.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.user.is_authenticated and "Cache-Control" not in response:
-            response["Cache-Control"] = "no-store, private"
+        is_callback = request.path == reverse("accounts:complete")
+        if is_callback:
+            response["Referrer-Policy"] = "no-referrer"
+        if is_callback or request.user.is_authenticated:
+            response.setdefault("Cache-Control", "no-store, private")
         return response
 
 
@@ -84,7 +122,10 @@ def failure_page(request: HttpRequest, failure: PortalError) -> HttpResponse:
     """The page for a failure; a fragment of it when htmx asked."""
     template = "_failure.html" if getattr(request, "htmx", False) else "failure.html"
     context = failure_context(request, failure)
-    return render(request, template, context, status=failure.status)
+    response = render(request, template, context, status=failure.status)
+    if retry_after := getattr(failure, "retry_after", None):
+        response["Retry-After"] = str(retry_after)
+    return response
 
 
 def failure_context(request: HttpRequest, failure: PortalError) -> dict[str, Any]:
