@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from datetime import timedelta
+from urllib.parse import urlencode
 from uuid import UUID
 
-import requests
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
@@ -14,21 +14,21 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST, require_safe
 from social_core import exceptions as social
-from social_core.actions import do_complete
 from social_django.utils import load_backend, load_strategy
 
-from accounts import groups
+from accounts import attempts, audit, callback, groups, id_tokens
 from accounts.clients import groups_client
-from accounts.models import Token, User
+from accounts.models import AuditEvent, Token, User
 from accounts.sign_in import GlobusSignIn
+from portal import limits, sessions
 from portal.downloads import csv_response
 from portal.globus.errors import (
     GlobusFailure,
-    PortalError,
     SignInDeclined,
     SignInFailed,
     SignInNotOurs,
@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 BACKEND = "accounts.sign_in.GlobusSignIn"
 MAX_COLLECTIONS_PER_CONSENT = 20
+#: more than begins, since a person may come back by reloading
+CALLBACK_LIMITS = (limits.Limit(20, limits.MINUTE),)
 
 
 class SignedInRequest(HttpRequest):
@@ -65,19 +67,25 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def begin(request: HttpRequest) -> HttpResponse:
     """Starts a sign-in, or asks for more consents of somebody who is signed in.
 
+    With ``fresh`` Globus asks who it is although it may know: for another identity, or
+    for what needs a sign-in that is a few minutes old at the most.
+
     Answers with a page that moves on by itself and not with a redirect: browsers
     apply ``form-action`` to the whole chain of redirects, and Globus passes people on
     to their own institution (security.md S07).
     """
+    limits.take("begin", request, sign_in_limits())
+    attempts.check_room(request.session)
     backend = _backend(request)
     backend.collection_ids = _asked_collections(request)
-    request.session["next"] = safe_next(request, request.POST.get("next"))
+    backend.attempt = attempts.begin(
+        next=safe_next(request, request.POST.get("next")),
+        fresh="fresh" in request.POST,
+    )
     try:
         address = backend.auth_url()
     except social.SocialAuthBaseException as err:
         raise sign_in_failure(err) from err
-    except requests.RequestException as err:
-        raise SignInUnreachable from err
     return render(request, "accounts/leaving.html", {"address": address})
 
 
@@ -86,31 +94,85 @@ def begin(request: HttpRequest) -> HttpResponse:
 @require_GET
 def complete(request: HttpRequest) -> HttpResponse:
     """Where Globus Auth sends the browser back to."""
-    _check_callback(request)
-    backend = _backend(request)
+    limits.take("callback", request, CALLBACK_LIMITS)
+    try:
+        callback.check_query(request.GET)
+        backend = _backend(request)
+        user = _whoever_signed_in(request, backend)
+    except SignInFailed as err:
+        note_refusal(request, err)
+        raise
+    _login(request, backend, user)
+    attempt = backend.attempt
+    return redirect(safe_next(request, attempt.next if attempt else ""))
+
+
+def _whoever_signed_in(request: HttpRequest, backend: GlobusSignIn) -> User:
+    """:raises SignInFailed: nobody did"""
     try:
         # Without ``user``: whoever is signed in signs in anew, and so gets a new
         # session id; ``refuse_second_identity`` sees to it that it is the same person.
-        response: HttpResponse = do_complete(
-            backend, _login, user=None, redirect_name="next", request=request
-        )
+        # Not by the library's ``do_complete``, which also takes up sign-ins that it
+        # stored half-way, and reads where to go on from the address.
+        user: User = backend.complete(user=None, request=request)
     except social.SocialAuthBaseException as err:
-        logger.warning("Sign-in failed: %s", type(err).__name__)
         raise sign_in_failure(err) from err
-    except requests.RequestException as err:
-        raise SignInUnreachable from err
     except GlobusFailure as err:
         raise SignInUnreachable from err
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return user
+
+
+def _login(request: HttpRequest, backend: GlobusSignIn, user: User) -> None:
+    login(request, user, backend=BACKEND)
+    sessions.note_proof(request, id_tokens.proved_at(backend.id_token or {}))
+    audit.record(
+        "person:session:sign-in",
+        owner=user,
+        request=request,
+        attempt=attempts.trace(request.GET["state"]),
+    )
+
+
+def note_refusal(request: HttpRequest, failure: SignInFailed) -> None:
+    """Writes down that nobody was signed in, and whether a used answer came again."""
+    logger.warning("Sign-in refused: %s", type(failure).__name__)
+    trace = attempts.trace(request.GET.get("state", ""))
+    is_replay = isinstance(failure, SignInNotOurs) and was_seen(trace)
+    audit.record(
+        "person:session:replay" if is_replay else "person:session:sign-in",
+        outcome=audit.Outcome.REFUSED,
+        request=request,
+        reason=type(failure).__name__,
+        attempt=trace,
+    )
+
+
+def was_seen(trace: str) -> bool:
+    """Whether an answer to this attempt came before, while it could be answered."""
+    lately = timezone.now() - timedelta(seconds=attempts.LASTS_SECONDS)
+    return AuditEvent.objects.filter(
+        at__gte=lately,
+        kind__in=("person:session:sign-in", "person:session:replay"),
+        detail__attempt=trace,
+    ).exists()
 
 
 @require_POST
 def sign_out(request: SignedInRequest) -> HttpResponse:
+    audit.record("person:session:sign-out", owner=request.user, request=request)
     logout(request)
-    return render(
-        request, "accounts/signed_out.html", {"auth_url": settings.GLOBUS_AUTH_URL}
-    )
+    back = settings.PUBLIC_BASE_URL._replace(path=reverse("accounts:sign_in"))
+    context = {
+        "globus_sign_out": f"{settings.GLOBUS_AUTH_URL}/v2/web/logout?"
+        + urlencode(
+            {
+                "client": settings.GLOBUS_CLIENT_ID,
+                "redirect_uri": back.geturl(),
+                "redirect_name": "Causeway",
+            }
+        )
+    }
+    return render(request, "accounts/signed_out.html", context)
 
 
 @require_safe
@@ -143,17 +205,23 @@ def safe_next(request: HttpRequest, target: str | None) -> str:
     return settings.LOGIN_REDIRECT_URL
 
 
-def sign_in_failure(err: social.SocialAuthBaseException) -> PortalError:
-    """What a failed sign-in means for the person."""
+def sign_in_limits() -> tuple[limits.Limit, ...]:
+    return (
+        limits.Limit(settings.SIGN_INS_PER_MINUTE, limits.MINUTE),
+        limits.Limit(settings.SIGN_INS_PER_HOUR, limits.HOUR),
+    )
+
+
+def sign_in_failure(err: social.SocialAuthBaseException) -> SignInFailed:
+    """What a failed sign-in means for the person (security.md section 11)."""
     if isinstance(err, social.AuthCanceled):
         return SignInDeclined()
     if isinstance(err, social.AuthSessionError | social.AuthInputError):
         return SignInNotOurs()
-    if err.recovery == "retry_later":
-        return SignInUnreachable()
-    if err.recovery == "restart_login":
-        return SignInFailed()
-    return SignInUnverified()
+    if isinstance(err, social.AuthResponseError):
+        return SignInUnverified()
+    # Auth said ``error=`` of some kind at the callback.
+    return SignInUnreachable()
 
 
 def _backend(request: HttpRequest) -> GlobusSignIn:
@@ -161,24 +229,6 @@ def _backend(request: HttpRequest) -> GlobusSignIn:
     redirect_uri = settings.PUBLIC_BASE_URL._replace(path=reverse("accounts:complete"))
     backend: GlobusSignIn = load_backend(strategy, "globus", redirect_uri.geturl())
     return backend
-
-
-def _login(backend: GlobusSignIn, user: User, social_user: Any) -> None:
-    login(backend.strategy.request, user, backend=BACKEND)
-
-
-def _check_callback(request: HttpRequest) -> None:
-    """One ``code`` or ``error``, one ``state``, no resumable pipeline (L05, L26)."""
-    if "partial_token" in request.GET:
-        raise BadRequest("partial_token")
-    for name in ("code", "state", "error"):
-        values = request.GET.getlist(name)
-        if len(values) > 1 or any("\x00" in value for value in values):
-            raise SignInNotOurs
-    if not request.GET.get("state"):
-        raise SignInNotOurs
-    if not request.GET.get("code") and not request.GET.get("error"):
-        raise SignInNotOurs
 
 
 def _asked_collections(request: HttpRequest) -> tuple[UUID, ...]:

@@ -6,14 +6,13 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 from social_django.models import UserSocialAuth
 
-from accounts.models import Token, User
+from accounts.models import Session, Token, User
+from accounts.metadata import check_discovery
 from accounts.sign_in import (
-    check_discovery,
     identity_from,
     is_token_entry,
     linked_identities,
