@@ -61,10 +61,15 @@ def remember(session: SessionBase, state: str, attempt: Attempt) -> None:
 
 
 def close(session: SessionBase, state: str) -> Attempt | None:
-    """Takes the attempt of ``state`` out: it came back, for better or worse."""
+    """Takes the attempt of ``state`` out: it came back, for better or worse.
+
+    Saved at once, because Django saves no session with an answer of 5xx, and what an
+    outage ended must not count as under way.
+    """
     waiting = _open(session)
     row = waiting.pop(state, None)
     session[_KEY] = waiting
+    session.save()
     return Attempt(**row) if row else None
 
 

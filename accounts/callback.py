@@ -8,7 +8,12 @@ from typing import Any
 from django.core.exceptions import BadRequest
 from django.http import QueryDict
 
-from portal.globus.errors import SignInNotOurs, SignInUnverified
+from portal.globus.errors import (
+    SignInDeclined,
+    SignInNotOurs,
+    SignInUnreachable,
+    SignInUnverified,
+)
 
 LONGEST_CODE = 2048
 LONGEST_STATE = 128
@@ -50,3 +55,16 @@ def check_issuer(query: Mapping[str, Any], discovery: Mapping[str, Any]) -> None
         return
     if named != discovery["issuer"]:
         raise SignInUnverified
+
+
+def check_no_error(query: Mapping[str, Any]) -> None:
+    """What Auth says instead of a code (RFC 6749 section 4.1.2.1); never shown.
+
+    :raises SignInDeclined: the person said no
+    :raises SignInUnreachable: anything else, which may go better another time
+    """
+    if "error" not in query:
+        return
+    if query["error"] == "access_denied":
+        raise SignInDeclined
+    raise SignInUnreachable

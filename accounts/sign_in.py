@@ -70,7 +70,7 @@ class GlobusSignIn(GlobusOpenIdConnect[Any]):
         state: str = super().validate_state()
         self.attempt = attempts.close(self.strategy.session, state)
         callback.check_issuer(self.data, self.oidc_config())
-        super().process_error(self.data)
+        callback.check_no_error(self.data)
         return state
 
     def process_error(self, data: Mapping[str, Any], **kwargs: Any) -> None:

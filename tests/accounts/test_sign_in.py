@@ -10,8 +10,8 @@ from django.db import connection
 from django.test import Client
 from social_django.models import UserSocialAuth
 
-from accounts.models import Session, Token, User
 from accounts.metadata import check_discovery
+from accounts.models import Session, Token, User
 from accounts.sign_in import (
     identity_from,
     is_token_entry,
