@@ -22,6 +22,8 @@ from portal.globus.errors import TooMany
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+#: those of two web hosts, at the most
+CLOCKS_DIFFER_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,18 @@ def take(what: str, request: HttpRequest, limits: Sequence[Limit]) -> None:
     :raises TooMany: and when it is worth another try
     """
     key = f"{what}:{who(request)}"
-    now = timezone.now().timestamp()
     longest = max(limit.within for limit in limits).total_seconds()
     with transaction.atomic():
         Allowance.objects.bulk_create([Allowance(key=key)], ignore_conflicts=True)
         row = Allowance.objects.select_for_update().get(key=key)
-        # A clock that was set back must not lock anybody out.
-        taken = [moment for moment in row.taken if now - longest < moment <= now]
+        # Not before the lock: whoever had it meanwhile wrote a later moment. One far
+        # ahead is of a clock that was set back since, and must lock nobody out.
+        now = timezone.now().timestamp()
+        taken = [
+            moment
+            for moment in row.taken
+            if now - longest < moment <= now + CLOCKS_DIFFER_SECONDS
+        ]
         wait = max(seconds_to_wait(taken, limit, now) for limit in limits)
         if wait <= 0:
             row.taken = [*taken, now]
