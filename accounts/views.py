@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 from uuid import UUID
 
 from django.conf import settings
@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 BACKEND = "accounts.sign_in.GlobusSignIn"
 MAX_COLLECTIONS_PER_CONSENT = 20
+LONGEST_NEXT = 16_384
 #: more than begins, since a person may come back by reloading
 CALLBACK_LIMITS = (limits.Limit(20, limits.MINUTE),)
 
@@ -55,7 +56,7 @@ class SignedInRequest(HttpRequest):
 @require_safe
 def sign_in(request: HttpRequest) -> HttpResponse:
     """The page in front of the portal; says what it is and has one button."""
-    target = safe_next(request, request.GET.get("next", ""))
+    target = safe_next(request.GET.get("next", ""))
     if request.user.is_authenticated:
         return redirect(target)
     return render(request, "accounts/sign_in.html", {"next": target})
@@ -79,7 +80,7 @@ def begin(request: HttpRequest) -> HttpResponse:
     backend = _backend(request)
     backend.collection_ids = _asked_collections(request)
     backend.attempt = attempts.begin(
-        next=safe_next(request, request.POST.get("next")),
+        next=safe_next(request.POST.get("next")),
         fresh="fresh" in request.POST,
     )
     try:
@@ -104,7 +105,7 @@ def complete(request: HttpRequest) -> HttpResponse:
         raise
     _login(request, backend, user)
     attempt = backend.attempt
-    return redirect(safe_next(request, attempt.next if attempt else ""))
+    return redirect(safe_next(attempt.next if attempt else ""))
 
 
 def _whoever_signed_in(request: HttpRequest, backend: GlobusSignIn) -> User:
@@ -195,14 +196,23 @@ def my_groups_csv(request: SignedInRequest) -> HttpResponseBase:
     return csv_response("groups.csv", ("ID", "Name", "Roles"), rows)
 
 
-def safe_next(request: HttpRequest, target: str | None) -> str:
-    """``target`` if it is a page of ours, else the home page (L23)."""
-    ours = url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+def safe_next(target: str | None) -> str:
+    """``target`` if it is a page of ours, else the home page (L23).
+
+    A path and nothing else: no address with a host in it is worth the risk, ours
+    included, and none that becomes one when something on the way decodes it.
+    """
+    is_ours = (
+        target is not None
+        and target.startswith("/")
+        and target.isprintable()
+        and len(target) <= LONGEST_NEXT
+        and all(
+            url_has_allowed_host_and_scheme(text, allowed_hosts=None)
+            for text in (target, unquote(target))
+        )
     )
-    if target and target.isprintable() and ours:
-        return target
-    return settings.LOGIN_REDIRECT_URL
+    return target if target and is_ours else settings.LOGIN_REDIRECT_URL
 
 
 def sign_in_limits() -> tuple[limits.Limit, ...]:

@@ -50,8 +50,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.middleware.RequestIdMiddleware",
     "portal.middleware.ClientAddressMiddleware",
-    "django.middleware.security.SecurityMiddleware",
+    # In front of what answers by itself: also a redirect to https and the answer to a
+    # host that is not ours have a policy.
     "csp.middleware.CSPMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -33,7 +33,7 @@ from accounts.models import AuditEvent, Token, User
 from accounts.sign_in import identity_from
 from portal.globus import scopes
 from portal.globus.errors import SignInNotFresh, SignInUnverified
-from tests.accounts.fake_provider import (
+from tests.fake_provider import (
     DISCOVERY,
     GONE,
     JWKS,
