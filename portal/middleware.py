@@ -14,6 +14,7 @@ from portal.globus.errors import (
     ConsentRequired,
     PortalError,
     SessionRequired,
+    SignInConflict,
     SignInFailed,
     SignInRequired,
 )
@@ -28,6 +29,16 @@ class ServiceUnavailable(PortalError):
     title = "The portal cannot work right now"
     advice = "Its database does not answer. Please try again in a minute."
     status = 503
+
+
+class AddressTooLong(PortalError):
+    title = "This address is too long"
+    advice = "Go to the folder step by step, or pick fewer things at once."
+    status = 414
+
+
+#: bytes of path and query; a path of 4,096 bytes takes up to 12,288, and there are two
+LONGEST_ADDRESS = 32_768
 
 
 class RequestIdMiddleware:
@@ -63,6 +74,9 @@ class FailurePageMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        length = len(request.path_info) + len(request.META.get("QUERY_STRING", ""))
+        if length > LONGEST_ADDRESS:
+            return failure_page(request, AddressTooLong())
         return self.get_response(request)
 
     def process_exception(
@@ -97,7 +111,9 @@ def failure_context(request: HttpRequest, failure: PortalError) -> dict[str, Any
             if isinstance(failure, ConsentRequired)
             else []
         ),
-        "offers_sign_in": isinstance(
+        "offers_sign_out": isinstance(failure, SignInConflict),
+        "offers_sign_in": not isinstance(failure, SignInConflict)
+        and isinstance(
             failure, SignInFailed | SignInRequired | ConsentRequired | SessionRequired
         ),
         "request_id": getattr(request, "request_id", ""),
