@@ -311,3 +311,39 @@ class Token(models.Model):
             owner=self.owner_key,
             purpose=self.resource_server,
         )
+
+
+class AuditEvent(models.Model):
+    """Something that was done with a credential, a right or a sign-in. Never changed.
+
+    Names and ids are copied, not referenced: an entry outlives whoever it is about.
+    ``kind`` reads ``subject:object:verb`` (``person:session:sign-in``).
+    """
+
+    class Outcome(models.TextChoices):
+        OK = "ok", "OK"
+        REFUSED = "refused"
+        FAILED = "failed"
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(default=timezone.now, db_index=True, editable=False)
+    kind = models.CharField(max_length=100, db_index=True)
+    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.OK)
+    #: who did it: the id of a user; empty for the portal itself and for strangers
+    actor_id = models.UUIDField(null=True, db_index=True)
+    actor_name = models.CharField(max_length=255, blank=True)
+    #: whom or what it concerns: ``user:<id>`` or ``service-account:<id>``
+    owner_key = models.CharField(max_length=60, blank=True, db_index=True)
+    owner_name = models.CharField(max_length=255, blank=True)
+    #: the row of the token or secret that was used or changed
+    credential_id = models.UUIDField(null=True)
+    address = models.GenericIPAddressField(null=True)
+    request_id = models.CharField(max_length=32, blank=True)
+    #: small facts for people, never a secret and never text from outside unchecked
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.kind} {self.outcome}"

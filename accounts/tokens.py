@@ -68,11 +68,7 @@ def access_token(
     :raises GlobusUnreachable: Auth does not answer and the old token has expired
     """
     check_enabled(principal)
-    row = (
-        Token.objects.held_for(principal)
-        .filter(resource_server=resource_server)
-        .first()
-    )
+    row = _row(principal, resource_server)
     if row is None:
         row = _new_row(principal, resource_server)
     if row.state in (Token.State.NEEDS_SIGN_IN, Token.State.REVOKED):
@@ -87,6 +83,13 @@ def access_token(
             return FreshToken(row.access_token(), row.generation)
     row = _renew(principal, row, refused=refused)
     return FreshToken(row.access_token(), row.generation)
+
+
+def _row(principal: Principal, resource_server: str) -> Token | None:
+    try:
+        return Token.objects.held_for(principal).get(resource_server=resource_server)
+    except Token.DoesNotExist:
+        return None
 
 
 def check_enabled(principal: Principal) -> None:

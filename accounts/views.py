@@ -100,7 +100,7 @@ def complete(request: HttpRequest) -> HttpResponse:
     except requests.RequestException as err:
         raise SignInUnreachable from err
     except GlobusFailure as err:
-        raise SignInUnreachable(err.advice) from err
+        raise SignInUnreachable from err
     response["Referrer-Policy"] = "no-referrer"
     return response
 

@@ -17,7 +17,7 @@ import requests
 from bench.figures import Figure, Timing, interleaved
 
 COLLECTION = "6c54cade-bde5-45c1-bdea-f4bd71dba2cc"
-ROUNDS = 150
+ROUNDS = 10
 
 
 def listing() -> Iterator[Figure]:

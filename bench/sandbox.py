@@ -118,7 +118,7 @@ class Measurement:
                     one.stat(follow_symlinks=False)
 
         timings = interleaved(
-            {"ls": lambda: self.ls("/large"), "scandir": scan}, rounds=5, warm_up=1
+            {"ls": lambda: self.ls("/large"), "scandir": scan}, rounds=3, slice_length=3
         )
         ours = timings["ls"]
         return Figure(
@@ -135,7 +135,7 @@ class Measurement:
             (self.collection / "new").touch()
             self.sandbox.reset()
 
-        timings = interleaved({"reset": after_a_change}, rounds=20)
+        timings = interleaved({"reset": after_a_change}, rounds=2, slice_length=10)
         self.session.headers["Authorization"] = f"Bearer {self._token()}"
         return Figure(
             "sandbox: reset after a small change",
@@ -167,7 +167,9 @@ class Measurement:
         self.session.headers["Authorization"] = f"Bearer {self._token()}"
         self._plant_tasks(tasks)
         page = interleaved(
-            {"page": lambda: self.ask("task_list", limit=1000)}, rounds=10, warm_up=2
+            {"page": lambda: self.ask("task_list", limit=1000)},
+            rounds=2,
+            slice_length=6,
         )
         return page["page"]
 

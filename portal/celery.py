@@ -18,6 +18,9 @@ django_or_exit()
 
 app = Celery("causeway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# The current application is one per thread, and Celery makes one of its own when it is
+# asked too early. Threads that did not import this module must send to ours as well.
+app.set_default()
 app.autodiscover_tasks()
 
 

@@ -11,6 +11,7 @@ import shlex
 import socket
 import sys
 import tempfile
+import textwrap
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -330,11 +331,10 @@ def ends_of_logs(logs: Path) -> str:
 
 
 def welcome(place: Place, report: str) -> str:
-    indented = "\n".join(f"    {line}" for line in report.strip().splitlines())
     folder = os.path.relpath(place.folder)
     return f"""
 The service account's job “demo-list” went through the queue:
-{indented}
+{textwrap.indent(report.rstrip(), "    ")}
 
 Causeway      {place.url}
 Sign in as    ada (researcher), grace (staff), root (admin) or mallory (no rights)

@@ -70,7 +70,9 @@ class FailurePageMiddleware:
     ) -> HttpResponse | None:
         if isinstance(exception, OperationalError):
             logger.error("The database failed: %s", type(exception).__name__)
-            exception = ServiceUnavailable()
+            # Without the request: who is signed in stands in the database as well.
+            failure = ServiceUnavailable()
+            return render(None, "500.html", {"failure": failure}, status=failure.status)
         if not isinstance(exception, PortalError) or isinstance(
             exception, ImproperlyConfigured
         ):

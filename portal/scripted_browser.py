@@ -106,7 +106,7 @@ class _Reader(HTMLParser):
             if "checked" in given:
                 form.fields.setdefault(name, []).append(value or "on")
         elif tag == "input":
-            form.fields[name] = [value]
+            form.fields.setdefault(name, []).append(value)
 
 
 @dataclass

@@ -188,6 +188,7 @@ SOCIAL_AUTH_PIPELINE = (
     "accounts.sign_in.remember_profile",
     "accounts.sign_in.store_tokens",
     "accounts.sign_in.apply_groups",
+    "transfers.after_sign_in.send_on",
 )
 SOCIAL_AUTH_JSONFIELD_ENABLED = True
 SOCIAL_AUTH_RAISE_EXCEPTIONS = False
@@ -254,6 +255,9 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # Logs: everything passes the filter that takes secrets out (security.md G01, G02).
+LOG_LEVEL = env.env_word(
+    "PORTAL_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -268,7 +272,7 @@ LOGGING = {
             "formatter": "line",
         }
     },
-    "root": {"handlers": ["stderr"], "level": env.env_str("PORTAL_LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         # These print tokens or whole answers at DEBUG.
         "globus_sdk": {"level": "INFO"},

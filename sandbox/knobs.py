@@ -27,6 +27,14 @@ class Knobs:
     invalid_grant_status: int = 401
     #: not known of production: id and secret in the form instead of Basic
     accept_client_secret_post: bool = True
+    #: not known of production: dependent tokens live as long as others; a recorded
+    #: answer says 120
+    dependent_token_seconds: int = 172_800
+    #: not known of production: who takes a consent back ends the tokens that came
+    #: from it
+    withdrawal_revokes_tokens: bool = False
+    #: not known of production: a client that registers itself is Created
+    register_status: int = 201
     #: id tokens carry real time, or the virtual clock's
     id_token_clock: str = "real"  # noqa: S105 - no password
 
@@ -34,6 +42,14 @@ class Knobs:
     #: "" shows the page; "login_hint" approves as the hinted person without asking;
     #: a username approves as that person
     auto_approve: str = ""
+    #: not known of production: a required identity that is in the session already
+    #: need not sign in anew, unless the request says prompt=login
+    session_requirements_force_login: bool = False
+    #: a signed-in browser whose consents are on record gets its code without a page
+    skip_known_consents: bool = False
+    #: who a token is for after a sign-in with a linked identity: "primary" is the
+    #: person's own, "used" the one that signed in
+    effective_identity: str = "primary"
     #: the next id tokens are wrong in this way: iss, aud, nonce, at_hash, expired,
     #: future_iat, signature, missing
     forge_id_token: str = ""
@@ -69,6 +85,12 @@ class Knobs:
     requests_per_second: int = 0
 
 
+#: what the knobs take that are words; any other text knob takes any text
+WORDS = {
+    "effective_identity": ("primary", "used"),
+    "id_token_clock": ("real", "virtual"),
+}
+
 current = Knobs()
 
 
@@ -86,6 +108,8 @@ def change(values: dict[str, Any]) -> None:
             value = float(value)
         if type(value) is not wanted:
             raise ValueError(f"{name} takes {wanted.__name__}, not {value!r}.")
+        if value not in WORDS.get(name, (value,)):
+            raise ValueError(f"{name} is one of {', '.join(WORDS[name])}.")
     for name, value in values.items():
         setattr(current, name, value)
 

@@ -50,15 +50,34 @@ class Client(models.Model):
         CONFIDENTIAL = "confidential"
         NATIVE = "native"
         TEMPLATE = "template"
+        #: its tasks stay, nothing else of it does
+        DELETED = "deleted"
 
     id = id_field(primary_key=True)
     name = models.CharField(max_length=255)
     kind = models.CharField(max_length=16, choices=Kind.choices)
+    #: the client that this one is an instance of, or ""
+    template_id = id_field(blank=True, default="")
     secret_hash = models.CharField(max_length=64, blank=True)
     redirect_uris = models.JSONField(default=list)
 
     def __str__(self) -> str:
         return self.name
+
+
+class Policy(models.Model):
+    """An authentication policy: what a session must show to satisfy it."""
+
+    id = id_field(primary_key=True)
+    display_name = models.CharField(max_length=255)
+    #: domains of which an identity must be signed in; empty allows any
+    domains = models.JSONField(default=list)
+    #: how old that sign-in may be; null is any age
+    timeout_seconds = models.IntegerField(null=True)
+    required_mfa = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.display_name
 
 
 class BrowserSession(models.Model):
@@ -110,6 +129,9 @@ class Token(models.Model):
     session = models.ForeignKey(BrowserSession, models.CASCADE, null=True)
     resource_server = models.CharField(max_length=64)
     scope = models.TextField()
+    #: ids of the consents that a dependent token stands on; empty for any other,
+    #: which stands on the roots of its client
+    consents = models.JSONField(default=list)
     issued_at = models.FloatField()
     expires_at = models.FloatField()
 

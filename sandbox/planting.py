@@ -18,6 +18,7 @@ from sandbox.models import (
     Group,
     Identity,
     Membership,
+    Policy,
     Role,
     Setting,
 )
@@ -97,6 +98,7 @@ def plant() -> None:
     with transaction.atomic():
         _people()
         _clients()
+        _policies()
         _groups()
         _collections()
         _rules()
@@ -181,8 +183,22 @@ def _clients() -> None:
     )
     _client(seed.HARVEST_CLIENT_ID, "Nightly harvest", confidential, [])
     _client(seed.ARCHIVE_CLIENT_ID, "Archive keeper", confidential, [])
+    _client(seed.TRANSFER_CLIENT_ID, "Globus Transfer", confidential, [])
+    _client(seed.TIMERS_CLIENT_ID, "Globus Timers", confidential, [])
     _client(seed.NATIVE_CLIENT_ID, "SDK Tutorial", Client.Kind.NATIVE, [])
     _client(seed.CLI_TEMPLATE_ID, "Globus CLI", Client.Kind.TEMPLATE, [])
+
+
+def _policies() -> None:
+    Policy.objects.create(
+        id=seed.POLICY_UNIVERSITY,
+        display_name="A university sign-in of the last half hour",
+        domains=[seed.UNIVERSITY_DOMAIN],
+        timeout_seconds=1_800,
+    )
+    Policy.objects.create(
+        id=seed.POLICY_MFA, display_name="A second factor", required_mfa=True
+    )
 
 
 _MEMBERS: dict[tuple[str, str, str], dict[str, tuple[str, str]]] = {

@@ -262,22 +262,48 @@ class Sandbox:
         """Change a collection: ``connected=False``, ``denied_paths=[…]``, …"""
         self._post(f"collections/{collection_id}", knobs)
 
+    def policy(
+        self,
+        policy_id: str,
+        *,
+        domains: Iterable[str] = (),
+        timeout_seconds: int | None = None,
+        required_mfa: bool = False,
+    ) -> None:
+        """Make an authentication policy that sign-ins can be asked to satisfy."""
+        wish = {
+            "domains": list(domains),
+            "timeout_seconds": timeout_seconds,
+            "required_mfa": required_mfa,
+        }
+        self._post(f"policies/{policy_id}", wish)
+
     def rotate_key(self) -> None:
         """Replace the key that signs id tokens."""
         self._post("keys", {})
 
     # --- a person at the sign-in page
 
-    def approve(self, authorize_url: str, username: str, *, allow: bool = True) -> str:
+    def approve(
+        self,
+        authorize_url: str,
+        username: str,
+        *,
+        allow: bool = True,
+        mfa: bool = False,
+    ) -> str:
         """Answer the authorize page as ``username``; returns where it redirects.
 
         :param username: ``ada``, ``ada@university.example``, …
+        :param mfa: sign in with a second factor
         :raises SandboxError: there is a page instead of a question, with its text
         """
         with requests.Session() as browser:
             browser.trust_env = False
             browser.verify = self.trusted
-            return answer_authorize_page(browser, authorize_url, username, allow=allow)
+            return answer_authorize_page(
+                browser, authorize_url, username, allow=allow, mfa=mfa
+            )
 
     def code(self, authorize_url: str, username: str) -> str:
         """The authorization code that ``username`` gets at the authorize page."""
@@ -298,11 +324,17 @@ class Sandbox:
 
 
 def answer_authorize_page(
-    browser: requests.Session, authorize_url: str, username: str, *, allow: bool = True
+    browser: requests.Session,
+    authorize_url: str,
+    username: str,
+    *,
+    allow: bool = True,
+    mfa: bool = False,
 ) -> str:
     """Answer the authorize page in ``browser``, which keeps its Auth session.
 
-    :raises SandboxError: the page asks nothing, or not for this person
+    :param mfa: sign in with a second factor
+    :raises SandboxError: the page asks nothing, or not for this person, or asks on
     """
     shown = browser.get(authorize_url, allow_redirects=False, timeout=30)
     if shown.is_redirect:
@@ -314,10 +346,19 @@ def answer_authorize_page(
     identity = page.identity_of(username)
     answer = browser.post(
         urljoin(authorize_url, shown.url),
-        data={"identity": identity, "decision": "allow" if allow else "deny"},
+        data={
+            "identity": identity,
+            "decision": "allow" if allow else "deny",
+            "began": page.began,
+            **({"mfa": "on"} if mfa else {}),
+        },
         allow_redirects=False,
         timeout=30,
     )
+    if not answer.is_redirect:
+        again = _Page()
+        again.feed(answer.text)
+        raise SandboxError(f"{answer.status_code}: {' '.join(again.text)}")
     return answer.headers["Location"]
 
 
@@ -328,12 +369,15 @@ class _Page(HTMLParser):
         super().__init__()
         self.people: dict[str, str] = {}
         self.text: list[str] = []
+        self.began = ""
         self._value = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag == "input" and given.get("name") == "identity":
             self._value = given.get("value") or ""
+        if tag == "input" and given.get("name") == "began":
+            self.began = given.get("value") or ""
 
     def handle_data(self, data: str) -> None:
         words = data.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 from django.conf import settings
 
@@ -9,9 +10,19 @@ from tests.stack import Stack
 
 STACK = pytest.StashKey[Stack]()
 
+# A busy machine must not decide a test: no deadline, and no check for slow examples.
+hypothesis.settings.register_profile(
+    "causeway",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("causeway")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Starts the servers before Django reads its settings."""
+    if config.getoption("tx", None) and not hasattr(config, "workerinput"):
+        return  # only hands out work (pytest -n); each of its workers has a stack
     stack = config.stash[STACK] = Stack()
     stack.start()
     # Reads them; pytest-django then sets Django up.

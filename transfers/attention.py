@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F, Window
-from django.db.models.functions import RowNumber
 from django.urls import reverse
 from django.utils import timezone
 
@@ -91,13 +89,15 @@ def name_of_transfer(transfer: Transfer) -> str:
 
 def _failed_runs() -> Iterator[Matter]:
     """Jobs whose latest run failed; a later run that works mends it."""
-    numbered = Run.objects.filter(job__enabled=True).annotate(
-        age=Window(
-            RowNumber(), partition_by=[F("job_id")], order_by=F("created_at").desc()
-        )
+    latest = (
+        Run.objects.filter(job__enabled=True)
+        .order_by("job_id", "-created_at")
+        .distinct("job_id")
     )
-    latest = numbered.filter(age=1, state__in=[Run.State.FAILED, Run.State.STALLED])
-    for run in latest.select_related("job")[:MOST]:
+    unwell = Run.objects.filter(
+        pk__in=latest.values("pk"), state__in=[Run.State.FAILED, Run.State.STALLED]
+    )
+    for run in unwell.defer("inputs", "result").select_related("job")[:MOST]:
         what = "failed" if run.state == Run.State.FAILED else "is stalled"
         yield Matter(
             title=f"The job “{run.job.name}” {what}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from globus_sdk import TransferClient
@@ -26,9 +26,8 @@ ORDERS = {
 MOST_ENTRIES = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a listing.
+class Entry(NamedTuple):
+    """One line of a listing; a tuple, since there are up to 100,000 of them.
 
     :ivar name: raw, as the collection's file system has it; untrusted
     :ivar type: file, dir, invalid_symlink, chr, blk, pipe or other

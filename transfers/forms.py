@@ -271,6 +271,10 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
         accounts = self.fields["service_account"]
         assert isinstance(accounts, forms.ModelChoiceField)
         accounts.queryset = ServiceAccount.objects.filter(enabled=True)
+        accounts.empty_label = "Choose…"
+        kinds = self.fields["kind"]
+        assert isinstance(kinds, forms.ChoiceField)
+        kinds.choices = [("", "Choose…"), *Job.Kind.choices]
         self.dress()
 
 

@@ -106,7 +106,7 @@ def poll(principal: Principal, *, now: datetime | None = None) -> None:
         _put_off(claimed, principal, err, now)
         return
     changed = _take_in(transfers, news, now)
-    follow_all(transfer.pk for transfer in transfers)
+    follow_all((transfer.pk for transfer in transfers), now=now)
     _plan_next(claimed, now, moved=changed)
 
 

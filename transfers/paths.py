@@ -48,6 +48,8 @@ def _check_characters(path: str) -> None:
     if not path:
         raise BadPath("Enter a path.")
     _check_length(path)
+    if path.isascii() and path.isprintable():
+        return  # nearly every path, at a tenth of the time
     for character in path:
         category = unicodedata.category(character)
         if category == "Cs":
@@ -57,6 +59,8 @@ def _check_characters(path: str) -> None:
 
 
 def _check_length(path: str) -> None:
+    if len(path) * 4 <= LONGEST_PATH_BYTES:
+        return  # no character has more than four bytes
     if len(path.encode("utf-8", "surrogatepass")) > LONGEST_PATH_BYTES:
         raise BadPath(f"The path is longer than {LONGEST_PATH_BYTES} bytes.")
 

@@ -7,7 +7,7 @@ from transfers.views import activity, collections, files, jobs, sending
 app_name = "transfers"
 urlpatterns = [
     path("", activity.home, name="home"),
-    path("running/", activity.running, name="running"),
+    path("overview/", activity.overview, name="overview"),
     path("attention/", activity.needs_me, name="attention"),
     path("collections/", collections.search, name="collections"),
     path("collections/<uuid:collection_id>/", collections.about, name="collection"),

@@ -30,4 +30,5 @@ urlpatterns = [
     path("form/reset", views.form_reset, name="form-reset"),
     path("form/rotate-key", views.form_rotate_key, name="form-rotate-key"),
     path("keys", views.rotate_key),
+    path("policies/<str:policy_id>", views.policy),
 ]

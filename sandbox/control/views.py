@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 
 from sandbox import background, clock, knobs, planting, seed
 from sandbox.answers import json_answer, json_body
-from sandbox.auth import id_tokens, keys
+from sandbox.auth import consents, id_tokens, keys
 from sandbox.control import forms
 from sandbox.models import (
     AuthorizationCode,
@@ -26,6 +26,7 @@ from sandbox.models import (
     Group,
     Identity,
     PauseRule,
+    Policy,
     Token,
 )
 from sandbox.pages import page
@@ -182,8 +183,7 @@ def _withdraw_consents(asked: Document) -> Document:
         found = found.filter(client=asked["client_id"])
     if "scope_name" in asked:
         found = found.filter(scope_name=asked["scope_name"])
-    count = found.count()
-    found.delete()
+    count = consents.withdraw(found)
     background.wake()
     return {"deleted": count}
 
@@ -307,6 +307,16 @@ def _clear_pause_rules(asked: Document) -> Document:
     return {"deleted": count}
 
 
+def _set_policy(asked: Document, policy_id: str) -> Document:
+    """Make or change an authentication policy for ``session_required_policies``."""
+    known = {field.name for field in Policy._meta.concrete_fields} - {"id"}
+    if unknown := set(asked) - known:
+        raise Refused(f"A policy has no {sorted(unknown)}")
+    wish = {"display_name": policy_id, **asked}
+    Policy.objects.update_or_create(id=policy_id.lower(), defaults=wish)
+    return {"policy": policy_id}
+
+
 def _rotate_key(asked: Document) -> Document:
     keys.rotate(runtime.data)
     return keys.jwks()
@@ -325,6 +335,7 @@ redirect_uris = knob(POST=_add_redirect_uri)
 generate = knob(POST=_generate)
 collection = knob(POST=_set_collection)
 rotate_key = knob(POST=_rotate_key)
+policy = knob(POST=_set_policy)
 pause_rules = knob(POST=_add_pause_rule, DELETE=_clear_pause_rules)
 
 

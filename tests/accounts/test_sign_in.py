@@ -340,6 +340,16 @@ def test_somebody_of_no_group_stays_outside_and_is_told_whom_to_ask(browser, san
     assert User.objects.count() == 0, "nothing of a refused sign-in stays"
 
 
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+def test_without_an_answer_from_groups_nobody_comes_in(browser, sandbox, status):
+    """Rights are not guessed: the sign-in can be tried again."""
+    sandbox.fault("/groups/v2/groups/my_groups", status=status, retry_after=0)
+    answer = sign_in(browser, sandbox, "grace")
+    assert answer.status_code == 503
+    assert "_auth_user_id" not in browser.session
+    assert (User.objects.count(), Token.objects.count()) == (0, 0)
+
+
 def test_l24_a_local_account_is_not_taken_over(browser, sandbox):
     local = User.objects.create_user(username=seed.ADA, email=seed.ADA)
     sign_in(browser, sandbox, "ada")

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import hashlib
 import os
 
 import pytest
@@ -120,11 +121,12 @@ def test_the_first_key_seals_and_every_key_opens():
     assert both.seal(CANARY, HERE)[1:5] == bytes.fromhex("00000002")
 
 
-def line(key_id: str = "00000001", key: bytes | None = None) -> str:
-    return f"{key_id}:{base64.b64encode(key or os.urandom(32)).decode()}"
+#: the same in every process of a parallel test run
+KEY = hashlib.sha256(b"a key for tests").digest()
 
 
-SAME = os.urandom(32)
+def line(key_id: str = "00000001", key: bytes = KEY) -> str:
+    return f"{key_id}:{base64.b64encode(key).decode()}"
 
 
 @pytest.mark.parametrize(
@@ -136,11 +138,11 @@ SAME = os.urandom(32)
         ("zzzzzzzz:AAAA", "must read"),
         ("00000001:not base64!", "must read"),
         (line(key_id="01"), "8 hex digits"),
-        (line(key=os.urandom(16)), "has 32 bytes, this one has 16"),
-        (line(key=os.urandom(33)), "has 32 bytes, this one has 33"),
+        (line(key=KEY[:16]), "has 32 bytes, this one has 16"),
+        (line(key=KEY + b"x"), "has 32 bytes, this one has 33"),
         (line(key=bytes(32)), "not random"),
         (line() + "\n" + line(), "twice"),
-        (line("00000001", SAME) + "\n" + line("00000002", SAME), "twice"),
+        (line("00000001") + "\n" + line("00000002"), "twice"),
     ],
 )
 def test_t05_an_unusable_key_file_is_refused_by_name(text, reason):

@@ -11,11 +11,13 @@ LIMIT_SECONDS = 30.0
 
 
 def naming(text: str | Path) -> list[psutil.Process]:
-    """The processes whose command line names something, such as a folder."""
+    """The processes whose command line or environment names something, such as the
+    folder that a test is about.
+    """
     found = []
     for process in psutil.process_iter():
-        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            if str(text) in " ".join(process.cmdline()):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if str(text) in " ".join([*process.cmdline(), *process.environ().values()]):
                 found.append(process)
     return found
 

@@ -148,17 +148,42 @@ def test_the_whole_main_job_passes(start, folder):
     assert not [*folder.iterdir()]
 
 
-def test_it_serves_until_it_is_told_to_stop(start, folder):
-    port, sandbox_port = demo.free_ports(2)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_it_serves_until_it_is_stopped_and_leaves_nothing(start, folder, number):
+    ports = port, sandbox_port = tuple(demo.free_ports(2))
     process = start("--port", str(port), SANDBOX_PORT=str(sandbox_port))
     lines = iter(process.stdout.readline, "")
     assert any("Ctrl-C stops everything" in line for line in lines)
     assert demo.answers(f"http://localhost:{port}/healthz")
     assert {port, sandbox_port} <= listening_ports(naming(folder))
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
 
-    assert outcome(process) == (0, "\nStopped.\n")
+    status, output = outcome(process)
+    expected = (0, "Stopped.") if number == signal.SIGINT else (-number, "")
+    assert (status, output.strip()) == expected
+    assert eventually(lambda: not naming(folder))
+    for each in ports:
+        demo.check_port(each, "for this test", "")
+
+
+def test_a_process_that_dies_is_named_and_ends_the_demo(start, folder):
+    port, sandbox_port = demo.free_ports(2)
+    process = start("--port", str(port), SANDBOX_PORT=str(sandbox_port))
+    lines = iter(process.stdout.readline, "")
+    assert any("Ctrl-C stops everything" in line for line in lines)
+    (beat,) = (
+        found
+        for found in naming(folder / "demo" / "beat")
+        if "leash.py" not in " ".join(found.cmdline())
+    )
+
+    beat.kill()
+
+    status, output = outcome(process)
+    assert status == 1
+    assert f"beat ended with status {128 + signal.SIGKILL}" in output
+    assert "Starting..." in output, "the end of its log"
     assert not naming(folder)
 
 

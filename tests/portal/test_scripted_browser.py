@@ -10,6 +10,8 @@ HOME = "http://portal.test/"
 FORM = """
 <form action="/send/" method="post">
   <input type="hidden" name="csrf" value="token">
+  <input type="hidden" name="item" value="/one">
+  <input type="hidden" name="item" value="/two">
   <input name="label">
   <input type="checkbox" name="name" value="a.txt">
   <input type="checkbox" name="name" value="b.txt">
@@ -42,6 +44,7 @@ def test_a_form_sends_what_a_browser_would(web):
 
     assert parse_qs(web.calls[-1].request.body) == {
         "csrf": ["token"],
+        "item": ["/one", "/two"],
         "label": ["mine"],
         "name": ["a.txt", "b.txt"],
         "verify": ["on"],

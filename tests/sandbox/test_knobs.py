@@ -131,6 +131,7 @@ def test_a_large_directory(sandbox, client):
         lambda sandbox: sandbox.set(nonsense=1),
         lambda sandbox: sandbox.set(access_token_seconds="long"),
         lambda sandbox: sandbox.set(forge_id_token="nonsense"),
+        lambda sandbox: sandbox.set(effective_identity="nonsense"),
         lambda sandbox: sandbox.collection("nothing", connected=True),
         lambda sandbox: sandbox.fault("/x", reset="sometimes"),
         lambda sandbox: sandbox.approve(f"{sandbox.url}/auth/v2/oauth2/authorize", "x"),

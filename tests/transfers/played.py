@@ -54,11 +54,13 @@ class PlayedTransfer:
     def calls(self, path: str) -> list[requests.PreparedRequest]:
         pattern = re.compile(self._pattern(path))
         return [
-            call.request for call in self._mock.calls if pattern.match(call.request.url)
+            call.request
+            for call in self._mock.calls
+            if pattern.match(str(call.request.url))
         ]
 
     def bodies(self, path: str) -> list[dict[str, Any]]:
-        return [json.loads(request.body) for request in self.calls(path)]
+        return [json.loads(request.body or "") for request in self.calls(path)]
 
     def _pattern(self, path: str) -> str:
         return rf"{re.escape(self._base)}{path}(\?.*)?$"
@@ -67,7 +69,7 @@ class PlayedTransfer:
 def query_of(request: requests.PreparedRequest) -> dict[str, str]:
     return {
         name: values[0]
-        for name, values in parse_qs(urlsplit(request.url).query).items()
+        for name, values in parse_qs(urlsplit(str(request.url)).query).items()
     }
 
 

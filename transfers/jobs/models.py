@@ -95,14 +95,16 @@ class Job(models.Model):
             problems["destination_path"] = "The destination lies inside the source."
 
     def _clean_options(self, problems: dict[str, str]) -> None:
-        from transfers.submission import OPTIONS
+        # Not at the top: submission needs the models.
+        from transfers.submission import BadRequest, checked_options
 
         if not isinstance(self.options, dict):
             problems["options"] = "Options are written as a JSON object."
             return
-        unknown = sorted(set(self.options) - OPTIONS.keys())
-        if unknown:
-            problems["options"] = f"There is no such option: {', '.join(unknown)}."
+        try:
+            checked_options(self.options)
+        except BadRequest as err:
+            problems["options"] = err.advice
 
     def inputs(self) -> dict[str, Any]:
         """What a run keeps of this job, whatever becomes of the job later."""

@@ -18,7 +18,7 @@ from django.template.defaultfilters import filesizeformat, pluralize
 from django.utils import timezone
 
 from accounts.clients import transfer_client
-from accounts.models import ServiceAccount, User
+from accounts.models import User
 from portal.globus.errors import PortalError
 from portal.globus.transport import WORKER
 from transfers import queue, submission
@@ -214,19 +214,18 @@ def _errors(says: str, err: PortalError | None) -> dict[str, Any]:
 
 
 def cancel(run: Run, *, by: User) -> None:
-    """Stops a run: before it has begun at once, later by way of its task.
+    """Stops a run: before anything was sent at once, later by way of its task.
+
+    While it is open whether Globus has the task, the run goes on until that is known.
 
     :raises GlobusFailure: Globus did not take the wish
     """
-    if advance(run, _S.CANCELLED, from_states=[_S.WAITING], says=f"Stopped by {by}."):
-        if run.transfer is not None:
-            _cancel_transfer(run.service_account, run.transfer)
-        return
     run.refresh_from_db()
     if run.transfer is not None:
-        _cancel_transfer(run.service_account, run.transfer)
+        submission.cancel(transfer_client(run.service_account), run.transfer)
         follow(run)
-
-
-def _cancel_transfer(account: ServiceAccount, transfer: Transfer) -> None:
-    submission.cancel(transfer_client(account), transfer)
+        return
+    # A worker that prepares a transfer sends it in a moment; a list can be left.
+    is_list = run.inputs["kind"] == Job.Kind.LIST
+    states = [_S.WAITING, _S.PREPARING] if is_list else [_S.WAITING]
+    advance(run, _S.CANCELLED, from_states=states, says=f"Stopped by {by}.")

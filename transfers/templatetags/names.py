@@ -15,8 +15,6 @@ LONGEST_SHOWN = 255
 #: Joiners that scripts and emoji need, and that move nothing.
 HARMLESS_FORMATS = frozenset("\u200c\u200d")
 UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Zl", "Zp"})
-CONTROL_PICTURES = 0x2400
-DELETE = 0x7F
 
 
 @register.filter
@@ -69,9 +67,4 @@ def _mark(character: str) -> str:
         return "\ufffd"
     if category not in UNSEEN or character in HARMLESS_FORMATS:
         return ""
-    code = ord(character)
-    if code < ord(" "):
-        return chr(CONTROL_PICTURES + code)
-    if code == DELETE:
-        return "␡"
-    return f"U+{code:04X}"
+    return f"U+{ord(character):04X}"

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from transfers.browsing import Entry
+from transfers.paths import name_of
 
 register = template.Library()
 
@@ -83,6 +84,11 @@ def type_icon(entry: Entry) -> str:
 def item_value(entry: Entry) -> str:
     """What a picked entry is called in a form: a folder ends in a slash."""
     return f"{entry.path.rstrip('/')}/" if entry.is_folder else entry.path
+
+
+@register.filter
+def last_name(path: str) -> str:
+    return name_of(path) or path
 
 
 @register.filter

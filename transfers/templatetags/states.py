@@ -56,11 +56,18 @@ def transfer_look(transfer: Transfer) -> Look:
     if transfer.status == STATUS.SUCCEEDED and transfer.has_skips:
         return Look("alert", "Succeeded with skips", "warn")
     if transfer.status == STATUS.ACTIVE:
-        if transfer.is_stalled(timezone.now()):
-            return Look("alert", "Stalled", "warn")
-        if transfer.nice_status == "Queued":
-            return Look("clock", "Queued", "run")
+        return _active_look(transfer)
     return TRANSFERS[STATUS(transfer.status)]
+
+
+def _active_look(transfer: Transfer) -> Look:
+    if transfer.is_stalled(timezone.now()):
+        return Look("alert", "Stalled", "warn")
+    if transfer.is_ok is False:
+        return Look("alert", "Has trouble", "warn")
+    if transfer.nice_status == "Queued":
+        return Look("clock", "Queued", "run")
+    return TRANSFERS[STATUS.ACTIVE]
 
 
 def run_look(run: Run) -> Look:

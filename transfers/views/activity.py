@@ -29,6 +29,7 @@ from transfers.views.sending import recent_places
 ROWS = 25
 ITEMS_SHOWN = 100
 RUNNING_SHOWN = 10
+FINISHED_SHOWN = 6
 
 FILTERS: dict[str, tuple[str, Q]] = {
     "": ("All", Q()),
@@ -46,34 +47,36 @@ HEAVY = ("document", "task_document")
 
 @require_safe
 def home(request: SignedInRequest) -> HttpResponse:
-    mine = Transfer.objects.owned_by(request.user).defer(*HEAVY)
-    rows = running_of(request.user)
     context = {
+        **_overview(request.user),
         "matters": attention.matters(request.user),
-        "running": rows,
-        "version": version_of(rows),
-        "recent": mine.finished().order_by("-finished_at")[:6],
         "places": recent_places(request.user),
     }
     return render(request, "transfers/home.html", context)
 
 
 @require_safe
-def running(request: SignedInRequest) -> HttpResponse:
-    """What runs, for a page that is looked at; from the database alone."""
-    rows = running_of(request.user)
+def overview(request: SignedInRequest) -> HttpResponse:
+    """What runs and what ended, for a home page that is open."""
+    context = _overview(request.user)
     return live(
         request,
-        "transfers/_running.html",
-        {"running": rows},
-        version_of(rows),
-        ends=not rows,
+        "transfers/_overview.html",
+        context,
+        context["version"],
+        ends=not context["running"],
     )
 
 
-def running_of(user: User) -> list[Transfer]:
-    rows = Transfer.objects.owned_by(user).filter(FILTERS["running"][1]).defer(*HEAVY)
-    return list(rows[:RUNNING_SHOWN])
+def _overview(user: User) -> dict[str, Any]:
+    mine = Transfer.objects.owned_by(user).defer(*HEAVY)
+    running = list(mine.filter(FILTERS["running"][1])[:RUNNING_SHOWN])
+    recent = list(mine.finished().order_by("-finished_at")[:FINISHED_SHOWN])
+    return {
+        "running": running,
+        "recent": recent,
+        "version": version_of([*running, *recent]),
+    }
 
 
 @require_safe
@@ -108,31 +111,33 @@ def visible_to(user: User) -> Transfers:
 @require_safe
 def detail(request: SignedInRequest, pk: UUID) -> HttpResponse:
     transfer = get_object_or_404(visible_to(request.user), pk=pk)
+    return render(request, "transfers/detail.html", _facts(transfer))
+
+
+@require_safe
+def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """All that changes on a transfer's page; asks the database, never Globus."""
+    transfer = get_object_or_404(visible_to(request.user), pk=pk)
+    return live(
+        request,
+        "transfers/_detail.html",
+        _facts(transfer),
+        version_of([transfer]),
+        ends=transfer.is_finished,
+    )
+
+
+def _facts(transfer: Transfer) -> dict[str, Any]:
     items = transfer.document.get("DATA", [])
-    context = {
+    return {
         "transfer": transfer,
         "version": version_of([transfer]),
         "items": items[:ITEMS_SHOWN],
         "items_left": max(0, len(items) - ITEMS_SHOWN),
         "options": options_in_words(transfer.document),
         "is_stalled": transfer.is_stalled(timezone.now()),
-        "needs_sign_in": bool(transfer.session_parameters)
-        or not transfer.required_collections,
+        "needs_sign_in": not transfer.required_collections,
     }
-    return render(request, "transfers/detail.html", context)
-
-
-@require_safe
-def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    """The moving part of a transfer's page; asks the database, never Globus."""
-    transfer = get_object_or_404(visible_to(request.user), pk=pk)
-    return live(
-        request,
-        "transfers/_progress.html",
-        {"transfer": transfer, "is_stalled": transfer.is_stalled(timezone.now())},
-        version_of([transfer]),
-        ends=transfer.is_finished,
-    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -12,13 +12,20 @@ from django.views.decorators.http import require_safe
 
 from accounts.clients import transfer_client
 from accounts.views import SignedInRequest
-from portal.globus.errors import PortalError
+from portal.globus.errors import (
+    NotADirectory,
+    NotFound,
+    PermissionDenied,
+    PortalError,
+)
 from portal.middleware import failure_context
 from transfers import browsing, collections
 from transfers.paths import BadPath, normalised, parent, parents
 from transfers.views.collections import name_of
 from transfers.views.reading import collection_id_of, whole
 
+#: What another path may mend.
+PATH_FAILURES = (BadPath, NotADirectory, NotFound, PermissionDenied)
 #: Few enough for all picks of a page to fit into one form (security.md W08).
 ROWS = 150
 
@@ -57,6 +64,7 @@ def files(request: SignedInRequest) -> HttpResponse:
         context |= _folder(request, collection_id)
     except PortalError as failure:
         context |= _where(request) | failure_context(request, failure)
+        context["path_is_wrong"] = isinstance(failure, PATH_FAILURES)
         return render(request, "transfers/files.html", context, status=failure.status)
     return render(request, "transfers/files.html", context)
 

@@ -60,6 +60,8 @@ def version_of(transfers: Iterable[Transfer]) -> str:
                 each.bytes_per_second,
                 each.faults,
                 each.is_stalled(now),
+                # shown, but once a minute is often enough
+                each.checked_at and each.checked_at.replace(second=0, microsecond=0),
             )
             for each in transfers
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
@@ -32,6 +32,7 @@ from portal.middleware import failure_context
 from transfers import browsing, collections, submission
 from transfers.forms import SWITCHES, TransferForm
 from transfers.models import Transfer
+from transfers.paths import parent
 from transfers.views.collections import name_of
 
 SIDES = ("origin", "destination")
@@ -175,10 +176,22 @@ def _send(
         asked_by=request.user,
         source_name=names["origin_id"],
         destination_name=names["destination_id"],
+        transfer_id=_transfer_id(data),
     )
     request.session.pop(DRAFT, None)
-    messages.success(request, "The transfer is on its way. You can leave this page.")
+    messages.success(
+        request,
+        "Your transfer is stored and goes to Globus now. You can leave.",
+    )
     return redirect("transfers:detail", transfer.pk)
+
+
+def _transfer_id(data: QueryDict) -> UUID:
+    """Made with the form: a second click, or a reload, is the same transfer."""
+    try:
+        return UUID(data.get("transfer_id", ""))
+    except ValueError:
+        return uuid4()
 
 
 def _items(data: QueryDict) -> list[str]:
@@ -204,12 +217,20 @@ def _page(
     context = {
         "form": form,
         "items": _items(data),
+        "transfer_id": _transfer_id(data),
+        "picked_in": common_folder(_items(data)),
         "origin": places["origin"],
         "destination": places["destination"],
         "recent": recent_places(request.user),
         "pick_query": urlencode(_pick_query(data)),
     }
     return render(request, "transfers/new.html", context)
+
+
+def common_folder(items: list[str]) -> str:
+    """The folder that all were picked in, if it is one."""
+    folders = {parent(item) for item in items}
+    return (folders.pop() or "") if len(folders) == 1 else ""
 
 
 def _pick_query(data: QueryDict) -> dict[str, str]:

@@ -1,0 +1,193 @@
+"""``python -m tests.browser.screenshots FOLDER``: a picture of every page.
+
+Each page is taken wide and light, wide and dark, and as on a phone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+from sandbox import seed
+from tests.browser.site import (
+    Site,
+    give_consent,
+    running_browser,
+    running_site,
+    sign_in,
+)
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "wide": {"viewport": {"width": 1360, "height": 900}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1360, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
+}
+CAMPAIGN = "/projects/spring-campaign/runs/"
+NOBODYS = "00000000-0000-4000-8000-000000000000"
+
+
+def files(collection: str, path: str = "") -> str:
+    return f"/files/?origin_id={collection}&origin_path={path}"
+
+
+#: name -> address; what is made on the way is added by ``prepare``
+RESEARCHER = {
+    "collections-recent": "/collections/",
+    "collections-search": "/collections/?q=tutorial&scope=all",
+    "collections-none": "/collections/?q=nosuchthing&scope=all",
+    "collection": f"/collections/{seed.RESEARCH}/",
+    "collection-protected": f"/collections/{seed.CLINICAL}/",
+    "files-start": "/files/",
+    "files": files(seed.RESEARCH, CAMPAIGN + "2026-03-01/"),
+    "files-links": files(seed.RESEARCH, "/projects/telescope/"),
+    "files-odd-names": files(seed.RESEARCH, "/projects/odd names/"),
+    "files-empty": files(seed.RESEARCH, "/projects/empty folder/"),
+    "files-missing": files(seed.RESEARCH, "/projects/no-such-folder/"),
+    "files-forbidden": files(seed.VAULT, "/keys/"),
+    "new-empty": "/transfers/new/",
+    "new-filled": (
+        f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={CAMPAIGN}"
+        f"&destination_id={seed.TUTORIAL_2}&destination_path=/home/ada/"
+    ),
+    "transfers-none": "/transfers/",
+    "groups": "/groups/",
+    "account": "/account/",
+    "attention-none": "/attention/",
+    "not-found": f"/transfers/{NOBODYS}/",
+    "jobs-forbidden": "/jobs/",
+}
+#: before a consent was given
+FIRST = {"home-new": "/", "files-consent": files(seed.RESEARCH, CAMPAIGN)}
+STAFF = {"jobs": "/jobs/", "job-new": "/jobs/new/", "home-staff": "/"}
+ANONYMOUS = {
+    "sign-in": "/login/",
+    "sign-in-failed": "/complete/globus/?state=wrong&code=x",
+    "admin-login": "/admin/login/",
+}
+
+
+def main(folder: Path, only: str = "") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with running_site() as site, running_browser() as browser:
+        for name, page in shots(site, browser, only):
+            page.screenshot(path=folder / f"{name}.png", full_page=True)
+            print(name)
+
+
+def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]:
+    made: dict[str, str] = {}
+    ran: dict[str, str] = {}
+    for variant, options in VARIANTS.items():
+        context = browser.new_context(**options)
+        page = context.new_page()
+        yield from visit(page, site, ANONYMOUS, variant, only)
+        sign_in(page, site, "ada")
+        if not made:
+            yield from visit(page, site, FIRST, variant, only)
+            page.goto(site.url + files(seed.RESEARCH))
+            give_consent(page, site)
+        yield from visit(page, site, RESEARCHER, variant, only)
+        if not made:
+            made = yield from prepare(page, site)
+        yield from visit(page, site, made, variant, only)
+        context.close()
+
+        context = browser.new_context(**options)
+        page = context.new_page()
+        sign_in(page, site, "grace")
+        yield from visit(page, site, STAFF, variant, only)
+        ran = ran or run_jobs(page, site)
+        yield from visit(page, site, ran, variant, only)
+        context.close()
+
+
+def visit(
+    page: Page, site: Site, places: dict[str, str], variant: str, only: str
+) -> Iterator[tuple[str, Page]]:
+    for name, address in places.items():
+        if only not in name:
+            continue
+        page.goto(site.url + address)
+        yield f"{name}-{variant}", page
+
+
+def prepare(
+    page: Page, site: Site
+) -> Generator[tuple[str, Page], None, dict[str, str]]:
+    """Transfers in several states; the pages that show them."""
+    made: dict[str, str] = {}
+
+    send(page, site, "spring campaign, first run", CAMPAIGN + "2026-03-01/")
+    page.get_by_text("It waits for you").wait_for(timeout=60_000)
+    yield "transfer-waiting-wide", page
+    give_consent(page, site)
+    page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
+    made["transfer-succeeded"] = page.url.removeprefix(site.url)
+
+    gone = "/projects/telescope/raw/frame-9999.fits"
+    send(page, site, "frames that went missing", gone)
+    page.get_by_text("Faults so far").wait_for(timeout=60_000)
+    made["transfer-faults"] = page.url.removeprefix(site.url)
+    made["transfer-cancel"] = made["transfer-faults"] + "cancel/"
+
+    fill_in(page, site, "", "/projects/", destination=seed.RESEARCH)
+    page.get_by_label("Folder", exact=True).fill("/projects/../elsewhere/")
+    page.get_by_role("button", name="Start the transfer").click()
+    page.get_by_text("This is not sent yet").wait_for()
+    yield "new-wrong-wide", page
+
+    page.get_by_label("Folder", exact=True).fill("/home/ada/")
+    page.get_by_role("button", name="Look into it").click()
+    yield "new-folders-wide", page
+    page.get_by_role("button", name="Change").first.click()
+    page.get_by_label("Find the collection").fill("tutorial")
+    page.keyboard.press("Enter")
+    page.get_by_text("Found", exact=True).wait_for()
+    yield "new-found-wide", page
+
+    page.goto(site.url + files(seed.RESEARCH, "/projects/spring-campaign/"))
+    page.get_by_label("Pick results").check()
+    page.get_by_label("Pick README.md").check()
+    yield "files-picked-wide", page
+    page.get_by_role("button", name="Transfer…").click()
+    yield "new-picked-wide", page
+    return made | {
+        "home": "/",
+        "transfers": "/transfers/",
+        "attention": "/attention/",
+    }
+
+
+def send(page: Page, site: Site, label: str, path: str) -> None:
+    fill_in(page, site, label, path)
+    page.get_by_role("button", name="Start the transfer").click()
+    page.wait_for_url(f"{site.url}/transfers/*-*/")
+
+
+def fill_in(
+    page: Page, site: Site, label: str, path: str, destination: str = seed.TUTORIAL_2
+) -> None:
+    page.goto(
+        f"{site.url}/transfers/new/?origin_id={seed.RESEARCH}&origin_path={path}"
+        f"&destination_id={destination}&destination_path=/home/ada/"
+    )
+    page.get_by_label("Label").fill(label)
+
+
+def run_jobs(page: Page, site: Site) -> dict[str, str]:
+    page.goto(f"{site.url}/jobs/")
+    page.get_by_role("link", name="demo-list").click()
+    job = page.url.removeprefix(site.url)
+    page.get_by_label("Reason").fill("to see what arrived overnight")
+    page.get_by_role("button", name="Run now").click()
+    page.wait_for_url(f"{site.url}/jobs/runs/*/")
+    page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
+    return {"run": page.url.removeprefix(site.url), "job": job}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:3])

@@ -1,0 +1,324 @@
+"""Runs against the sandbox: what they do, and what they say when they cannot."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from accounts.clients import transfer_client
+from accounts.service_accounts import replace_secret
+from sandbox import seed
+from tests.factories import make_job, make_run, make_transfer, make_user
+from transfers import monitoring
+from transfers.jobs import runs
+from transfers.jobs.models import Run
+from transfers.jobs.walking import KEPT_ENTRIES, LostClaim, heartbeat
+from transfers.models import Transfer
+
+
+def execute(job, **fields):
+    run = runs.run_now(job, by=job.owner, **fields)
+    runs.execute(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def states(run):
+    return [each.state for each in run.steps.all()]
+
+
+def tasks(account):
+    return transfer_client(account).task_list().data["DATA"]
+
+
+def follow_to_the_end(run):
+    limit = timezone.now() + timedelta(seconds=20)
+    while not run.is_finished and timezone.now() < limit:
+        monitoring.poll(run.service_account)
+        run.refresh_from_db()
+    return run
+
+
+# --- lists
+
+
+def test_a_list_lists(service_account):
+    run = execute(make_job(service_account), reason="To see")
+    assert run.state == "succeeded", run.says
+    assert run.says.startswith("Listed 5 entries (")
+    assert run.result["count"] == run.result["files"] == 5
+    assert run.result["bytes"] > 0
+    assert run.result["complete"] is True
+    assert run.result["entries"][0]["path"] == "/sensors/2026-01-01.csv"
+    assert states(run) == ["waiting", "preparing", "succeeded"]
+    assert run.reason == "To see"
+    assert run.attempts == 1
+
+
+def test_a_recursive_list_goes_down(service_account):
+    run = execute(make_job(service_account, source_path="/", recursive=True))
+    assert run.result["folders"] == 2
+    assert "/sensors/2026-01-01.csv" in [e["path"] for e in run.result["entries"]]
+
+
+def test_a_list_keeps_the_first_thousand_entries_and_counts_all(
+    sandbox, service_account
+):
+    sandbox.generate(seed.HARVEST, "/many", 1200, size=1)
+    run = execute(make_job(service_account, source_path="/many/"))
+    assert run.result["count"] == run.result["bytes"] == 1200
+    assert len(run.result["entries"]) == KEPT_ENTRIES
+
+
+def test_hostile_names_are_kept_as_they_are(service_account):
+    job = make_job(
+        service_account,
+        source_collection=seed.RESEARCH,
+        source_path="/projects/odd names/",
+    )
+    run = execute(job)
+    if run.state == "failed":  # the service account needs a consent it gives itself
+        pytest.fail(run.says)
+    names = {each["name"] for each in run.result["entries"]}
+    assert "<img src=x onerror=alert(1)>.txt" in names
+    assert "line\nbreak.txt" in names
+
+
+def test_a_path_that_is_not_there_fails_in_globus_words(service_account):
+    run = execute(make_job(service_account, source_path="/nowhere/"))
+    assert run.state == "failed"
+    assert "does not exist" in run.says
+    assert run.error_code
+    assert run.error_detail
+
+
+def test_a_wrong_secret_fails_says_so_and_keeps_the_inputs(service_account):
+    replace_secret(service_account, "not the secret", by=None)
+    job = make_job(service_account)
+    run = execute(job)
+    assert run.state == "failed"
+    assert "refused the client id and secret" in run.says
+    assert run.last_error == run.says
+    assert run.inputs == job.inputs()
+    assert "not the secret" not in str(run.__dict__)
+
+
+def test_a_wrong_secret_fails_a_transfer_likewise(service_account):
+    replace_secret(service_account, "not the secret", by=None)
+    run = execute(make_job(service_account, kind="transfer"))
+    assert run.state == "failed"
+    assert "refused the client id and secret" in run.says
+    assert run.transfer.status == "FAILED"
+    assert run.transfer.submission_id is None
+
+
+def test_a_service_account_that_is_switched_off_says_why(service_account):
+    service_account.enabled = False
+    service_account.disabled_reason = "secret leaked"
+    service_account.save()
+    run = execute(make_job(service_account))
+    assert run.state == "failed"
+    assert "secret leaked" in run.says
+
+
+def test_the_job_of_somebody_who_was_switched_off_does_not_run(service_account):
+    job = make_job(service_account)
+    job.owner.is_active = False
+    job.owner.save()
+    assert execute(job).state == "failed"
+
+
+def test_a_job_that_is_switched_off_does_not_start(service_account):
+    job = make_job(service_account, enabled=False)
+    with pytest.raises(runs.JobSwitchedOff):
+        runs.run_now(job, by=None)
+    assert not Run.objects.exists()
+
+
+def test_globus_out_of_reach_is_no_failure(sandbox, service_account, no_pauses):
+    job = make_job(service_account)
+    sandbox.fault("/endpoint/*/ls", status=503)
+    run = execute(job)
+    assert run.state == "waiting"
+    assert "cannot be reached" in run.says
+    assert run.next_try_at > timezone.now()
+
+    sandbox.clear_faults()
+    runs.execute(run.pk)
+    run.refresh_from_db()
+    assert run.state == "succeeded"
+    assert run.attempts == 2
+    assert run.last_error == ""
+
+
+def test_after_a_day_out_of_reach_a_run_is_given_up(
+    sandbox, service_account, no_pauses
+):
+    run = runs.run_now(make_job(service_account), by=None)
+    Run.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    sandbox.fault("/endpoint/*/ls", status=503)
+    runs.execute(run.pk)
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert "for a day" in run.says
+
+
+# --- transfers
+
+
+def test_a_transfer_moves_files_and_the_run_follows(stack, sandbox, service_account):
+    job = make_job(service_account, kind="transfer", options={"sync_level": 3})
+    run = execute(job)
+    assert run.state == "submitted", run.says
+    assert run.transfer.document["sync_level"] == 3
+    assert run.transfer.label == job.name
+
+    follow_to_the_end(run)
+
+    assert run.state == "succeeded"
+    assert run.finished_at
+    collections = stack.folder / "sandbox" / "collections"
+    arrived = collections / seed.ARCHIVE / job.destination_path.strip("/")
+    sent = collections / seed.HARVEST / "sensors"
+    assert {each.name: each.read_bytes() for each in arrived.iterdir()} == {
+        each.name: each.read_bytes() for each in sent.iterdir()
+    }
+
+
+def test_a_run_keeps_what_it_was_asked_whatever_becomes_of_the_job(service_account):
+    job = make_job(service_account, kind="transfer")
+    run = runs.run_now(job, by=None)
+    job.source_path = "/elsewhere/"
+    job.save()
+    runs.execute(run.pk)
+    run.refresh_from_db()
+    assert run.transfer.source_path == "/sensors/"
+
+
+def test_a_refused_transfer_fails_the_run_with_globus_words(service_account):
+    job = make_job(service_account, kind="transfer", destination_path="/published/x/")
+    job.destination_collection = uuid4()
+    job.save()
+    run = execute(job)
+    assert run.state == "failed"
+    assert run.error_code
+    assert run.transfer.status == "FAILED"
+
+
+def test_executing_again_changes_nothing(service_account):
+    run = execute(make_job(service_account, kind="transfer"))
+    for _ in range(3):
+        runs.execute(run.pk)
+    run.refresh_from_db()
+    assert run.state == "submitted"
+    assert len(tasks(service_account)) == 1
+
+
+@pytest.mark.parametrize("state", [s for s in Run.State if s != "waiting"])
+def test_only_a_waiting_run_is_executed(service_account, sandbox, state):
+    run = make_run(make_job(service_account), state=state)
+    runs.execute(run.pk)
+    run.refresh_from_db()
+    assert run.state == state
+    assert not sandbox.requests()
+
+
+def test_an_unknown_run_is_nobodys(db):
+    runs.execute(uuid4())
+
+
+def test_globus_out_of_reach_leaves_a_transfer_run_waiting(
+    sandbox, service_account, no_pauses
+):
+    sandbox.fault("/v0.10/transfer", method="POST", status=503)
+    run = execute(make_job(service_account, kind="transfer"))
+    assert run.state == "waiting"
+    assert run.next_try_at == run.transfer.next_try_at
+    submission_id = run.transfer.submission_id
+
+    sandbox.clear_faults()
+    runs.execute(run.pk)
+    run.refresh_from_db()
+
+    assert run.state == "submitted"
+    assert run.transfer.submission_id == submission_id
+    assert len(tasks(service_account)) == 1
+
+
+# --- stopping
+
+
+def test_a_waiting_run_is_stopped_at_once(service_account, sandbox):
+    run = runs.run_now(make_job(service_account), by=None)
+    runs.cancel(run, by=make_user(name="Grace"))
+    assert run.state == "cancelled"
+    assert "Grace" in run.says
+    runs.execute(run.pk)
+    assert not sandbox.requests()
+
+
+def test_a_run_at_globus_is_stopped_there(sandbox, service_account):
+    sandbox.set(hold_tasks=True)
+    run = execute(make_job(service_account, kind="transfer"))
+    runs.cancel(run, by=make_user())
+    follow_to_the_end(run)
+    assert run.state == "cancelled"
+    assert tasks(service_account)[0]["fatal_error"]["code"] == "CANCELED"
+
+
+def test_a_list_is_left_by_its_worker(service_account, sandbox):
+    run = make_run(make_job(service_account), state="preparing")
+    runs.cancel(run, by=make_user())
+    assert run.state == "cancelled"
+    with pytest.raises(LostClaim):
+        heartbeat(run)
+
+
+def test_a_run_is_not_stopped_while_its_first_post_may_come(service_account):
+    run = make_run(make_job(service_account, kind="transfer"), state="preparing")
+    runs.cancel(run, by=make_user())
+    run.refresh_from_db()
+    assert run.state == "preparing"
+
+
+def test_a_run_whose_task_may_exist_is_stopped_once_that_is_known(
+    sandbox, service_account, no_pauses
+):
+    sandbox.set(hold_tasks=True)
+    sandbox.fault("/v0.10/transfer", method="POST", reset="after", times=4)
+    run = execute(make_job(service_account, kind="transfer"))
+    assert run.state == "waiting"
+    assert run.transfer.outcome_open
+
+    runs.cancel(run, by=make_user())
+    assert run.state == "waiting"
+
+    runs.execute(run.pk)
+    run.refresh_from_db()
+    follow_to_the_end(run)
+    assert run.state == "cancelled"
+    assert [each["status"] for each in tasks(service_account)] == ["FAILED"]
+
+
+def test_a_run_that_waits_with_nothing_at_globus_is_stopped_at_once(service_account):
+    transfer = make_transfer(service_account)
+    run = make_run(make_job(service_account, kind="transfer"), transfer=transfer)
+    runs.cancel(run, by=make_user())
+    assert run.state == "cancelled"
+    assert Transfer.objects.get().was_cancelled
+
+
+def test_a_finished_run_is_not_stopped(service_account):
+    run = make_run(make_job(service_account), state="succeeded")
+    runs.cancel(run, by=make_user())
+    assert run.state == "succeeded"
+
+
+def test_a_transfer_that_was_found_at_globus_pulls_its_run_along(service_account):
+    transfer = make_transfer(service_account, status="ACTIVE", bytes_transferred=5)
+    run = make_run(make_job(service_account, kind="transfer"), transfer=transfer)
+    runs.follow(run)
+    assert states(run) == ["preparing", "submitted", "moving"]

@@ -1,0 +1,115 @@
+"""R01, R02: a real worker is killed while Globus has not answered yet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.clients import transfer_client
+from tests.factories import make_job, make_run
+from tests.portal.processes import eventually
+from tests.stack import database_url
+from transfers.claims import CLAIM_LASTS
+from transfers.jobs import runs
+from transfers.jobs.models import Run
+from transfers.monitoring import queue_due_polls
+from transfers.sweeping import sweep
+
+POST = "/v0.10/transfer"
+
+
+@pytest.fixture
+def start_worker(messages, tmp_path):
+    """``start_worker()``: a Celery worker as a site runs it, on the test database."""
+    workers = []
+
+    def start():
+        command = [sys.executable, "-m", "celery", "--app", "portal", "worker"]
+        command += ["--pool", "threads", "--concurrency", "4"]
+        command += ["--without-gossip", "--without-mingle"]
+        log = (tmp_path / f"worker-{len(workers)}.log").open("wb")
+        with log:
+            worker = subprocess.Popen(
+                command,
+                env=os.environ | {"DATABASE_URL": database_url()},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        workers.append(worker)
+        return worker
+
+    yield start
+    for worker in workers:
+        worker.kill()
+        worker.wait()
+
+
+def state_of(run):
+    run.refresh_from_db()
+    return run.state
+
+
+def tasks_of(account):
+    return transfer_client(account).task_list(filter="type:TRANSFER").data["DATA"]
+
+
+def post_is_on_its_way(run):
+    run = Run.objects.select_related("transfer").get(pk=run.pk)
+    return run.transfer and run.transfer.submission_id and run.transfer.outcome_open
+
+
+@pytest.mark.parametrize("handled", [False, True])
+def test_r02_a_worker_killed_before_the_answer_leaves_one_task(
+    sandbox, service_account, start_worker, handled
+):
+    transfer_client(service_account).get_submission_id()  # its token is in the vault
+    if handled:  # the task exists, its answer trickles for ten seconds
+        sandbox.fault(POST, method="POST", drip_seconds=1, times=1)
+    else:  # the dead worker's POST is handled late, perhaps after the next one
+        sandbox.latency(POST, 1.5)
+    victim = start_worker()
+    run = runs.run_now(make_job(service_account, kind="transfer"), by=None)
+    assert eventually(lambda: post_is_on_its_way(run))
+    if handled:
+        assert eventually(lambda: tasks_of(service_account))
+
+    victim.kill()
+    victim.wait()
+
+    assert state_of(run) == "preparing"
+    stored = run.transfer
+    assert stored.task_id is None
+    start_worker()
+    sweep()  # too early to take anything over
+    assert state_of(run) == "preparing"
+    sweep(now=timezone.now() + CLAIM_LASTS + timedelta(seconds=1))
+
+    assert eventually(lambda: state_of(run) in Run.AT_GLOBUS or run.is_finished)
+    assert eventually(
+        lambda: queue_due_polls() is not None and state_of(run) == "succeeded"
+    )
+    (task,) = tasks_of(service_account)
+    stored.refresh_from_db()
+    assert run.transfer == stored
+    assert str(stored.task_id) == task["task_id"]
+    assert stored.status == "SUCCEEDED"
+    assert run.takeovers == 1
+    assert [each.state for each in run.steps.all()][:5] == [
+        "waiting",
+        "preparing",
+        "waiting",
+        "preparing",
+        "submitted",
+    ]
+
+
+def test_a_worker_executes_what_the_sweep_finds(sandbox, service_account, start_worker):
+    run = make_run(make_job(service_account))
+    start_worker()
+    sweep(now=timezone.now() + timedelta(minutes=1))
+    assert eventually(lambda: state_of(run) == "succeeded")
