@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8000
 
-.PHONY: venv demo test lint bench faults browser lock
+.PHONY: venv cli demo test lint bench faults browser lock
 
 venv: $(VENV)/.stamp
 
@@ -18,6 +18,16 @@ $(VENV)/.stamp: requirements-dev.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
+# globus-cli, for the tests of the sandbox. It has an environment of its own because it
+# pins another globus-sdk than the portal's.
+cli: .venv-cli/.stamp
+
+.venv-cli/.stamp: requirements-cli.txt | venv
+	@$(PYTHON) -m venv .venv-cli
+	@echo "Installing globus-cli into .venv-cli."
+	.venv-cli/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cli.txt
+	@touch $@
+
 # exec, so that make's signals reach the demo itself; and should make be killed with one
 # that cannot be passed on, the demo sees that its parent is gone.
 demo: venv
@@ -27,7 +37,7 @@ demo: venv
 browser:
 	@sh tests/browser/install.sh
 
-test: venv browser
+test: venv cli browser
 	$(PY) -m pytest -n logical $(ARGS)
 
 lint: venv
@@ -47,3 +57,4 @@ faults: venv
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 requirements.in -o requirements.txt
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 requirements-cli.in -o requirements-cli.txt

@@ -27,6 +27,11 @@ class Knobs:
     invalid_grant_status: int = 401
     #: not known of production: id and secret in the form instead of Basic
     accept_client_secret_post: bool = True
+    #: not known of production: dependent tokens live as long as others; a recorded
+    #: answer says 120
+    dependent_token_seconds: int = 172_800
+    #: not known of production: a client that registers itself is Created
+    register_status: int = 201
     #: id tokens carry real time, or the virtual clock's
     id_token_clock: str = "real"  # noqa: S105 - no password
 
@@ -34,6 +39,14 @@ class Knobs:
     #: "" shows the page; "login_hint" approves as the hinted person without asking;
     #: a username approves as that person
     auto_approve: str = ""
+    #: not known of production: a required identity that is in the session already
+    #: need not sign in anew, unless the request says prompt=login
+    session_requirements_force_login: bool = False
+    #: a signed-in browser whose consents are on record gets its code without a page
+    skip_known_consents: bool = False
+    #: who a token is for after a sign-in with a linked identity: "primary" is the
+    #: person's own, "used" the one that signed in
+    effective_identity: str = "primary"
     #: the next id tokens are wrong in this way: iss, aud, nonce, at_hash, expired,
     #: future_iat, signature, missing
     forge_id_token: str = ""
@@ -48,6 +61,10 @@ class Knobs:
     #: not known of production: items in one document
     items_per_task: int = 1_000_000
     deadline_seconds: int = 86_400
+    #: where the deadline of a transfer moves to when a file arrived: 72 hours on
+    extended_deadline_seconds: int = 259_200
+    #: how long a paused task is kept: 90 days
+    paused_deadline_seconds: int = 7_776_000
     #: seconds of virtual time between two tries at a file that failed
     retry_seconds: float = 10.0
     #: not known of production
@@ -59,6 +76,8 @@ class Knobs:
     copy_bytes_per_second: int = 0
     #: the next this many files are corrupted on their way; verify_checksum finds out
     corrupt_files: int = 0
+    #: a transfer that would write more than this meets QUOTA_EXCEEDED; 0 is no limit
+    quota_bytes: int = 0
     #: requests per identity and ten seconds, divided by ten; 0 is no limit
     requests_per_second: int = 0
 

@@ -50,15 +50,34 @@ class Client(models.Model):
         CONFIDENTIAL = "confidential"
         NATIVE = "native"
         TEMPLATE = "template"
+        #: its tasks stay, nothing else of it does
+        DELETED = "deleted"
 
     id = id_field(primary_key=True)
     name = models.CharField(max_length=255)
     kind = models.CharField(max_length=16, choices=Kind.choices)
+    #: the client that this one is an instance of, or ""
+    template_id = id_field(blank=True, default="")
     secret_hash = models.CharField(max_length=64, blank=True)
     redirect_uris = models.JSONField(default=list)
 
     def __str__(self) -> str:
         return self.name
+
+
+class Policy(models.Model):
+    """An authentication policy: what a session must show to satisfy it."""
+
+    id = id_field(primary_key=True)
+    display_name = models.CharField(max_length=255)
+    #: domains of which an identity must be signed in; empty allows any
+    domains = models.JSONField(default=list)
+    #: how old that sign-in may be; null is any age
+    timeout_seconds = models.IntegerField(null=True)
+    required_mfa = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.display_name
 
 
 class BrowserSession(models.Model):
@@ -110,6 +129,9 @@ class Token(models.Model):
     session = models.ForeignKey(BrowserSession, models.CASCADE, null=True)
     resource_server = models.CharField(max_length=64)
     scope = models.TextField()
+    #: ids of the consents that a dependent token stands on; empty for any other,
+    #: which stands on the roots of its client
+    consents = models.JSONField(default=list)
     issued_at = models.FloatField()
     expires_at = models.FloatField()
 
@@ -147,8 +169,10 @@ class Group(models.Model):
     id = id_field(primary_key=True)
     name = models.CharField(max_length=255)
     description = models.TextField(blank=True)
-    parent_id = id_field(null=True)
+    #: "" is a group without a parent
+    parent_id = id_field(blank=True)
     group_type = models.CharField(max_length=16, default="regular")
+    terms_and_conditions = models.TextField(null=True)  # noqa: DJ001 - JSON null
     policies = models.JSONField(default=dict)
 
     def __str__(self) -> str:
@@ -162,6 +186,7 @@ class Membership(models.Model):
     identity = models.ForeignKey(Identity, models.CASCADE)
     role = models.CharField(max_length=16, default="member")
     status = models.CharField(max_length=16, default="active")
+    fields = models.JSONField(default=dict)
 
     class Meta:
         constraints = [
@@ -207,10 +232,41 @@ class Collection(models.Model):
     connected = models.BooleanField(default=True)
     paused = models.BooleanField(default=False)
     denied_paths = models.JSONField(default=list)
+    #: further keys of the endpoint document that an update has set
+    details = models.JSONField(default=dict)
     last_accessed_at = models.FloatField(null=True)
 
     def __str__(self) -> str:
         return self.display_name
+
+
+class DeletedCollection(models.Model):
+    """What was a collection: its id is answered with EndpointDeleted."""
+
+    id = id_field(primary_key=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class PauseRule(models.Model):
+    """Something that a collection's managers do not let happen for a while.
+
+    ``pauses`` holds the names of section 3.9 without ``pause_``: ls, mkdir, …
+    """
+
+    id = id_field(primary_key=True)
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="pauses")
+    #: "" is everybody
+    identity_id = id_field(blank=True)
+    modified_by_id = id_field(blank=True)
+    message = models.TextField(blank=True)
+    started_at = models.FloatField()
+    by_host_manager = models.BooleanField(default=False)
+    pauses = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class AccessRule(models.Model):
@@ -224,6 +280,8 @@ class AccessRule(models.Model):
     permissions = models.CharField(max_length=2, default="r")
     created_at = models.FloatField()
     expires_at = models.FloatField(null=True)
+    notify_email = models.CharField(max_length=255, blank=True)
+    notify_message = models.TextField(blank=True)
 
     def __str__(self) -> str:
         return f"{self.permissions} for {self.principal_type} at {self.path}"
@@ -264,6 +322,7 @@ class Bookmark(models.Model):
 class Task(models.Model):
     """A transfer or a delete. ACTIVE, then SUCCEEDED or FAILED.
 
+    INACTIVE means that a consent or a session ran out; it goes back to ACTIVE.
     ``document`` is what was submitted. The counters move while the task runs; the
     engine is their only writer.
     """
@@ -285,14 +344,24 @@ class Task(models.Model):
     requested_at = models.FloatField()
     completed_at = models.FloatField(null=True)
     deadline_at = models.FloatField()
+    #: the service may move a deadline that nobody has set
+    has_own_deadline = models.BooleanField(default=False)
+    #: the timer that submitted it; "" is a client
+    timer_id = id_field(blank=True)
     cancel_requested = models.BooleanField(default=False)
     nice_status = models.CharField(max_length=64, default="Queued")
     nice_status_details = models.TextField(blank=True)
     is_paused = models.BooleanField(default=False)
+    #: an administrator paused this one task
+    is_held = models.BooleanField(default=False)
+    admin_message = models.TextField(blank=True)
+    #: "", SOURCE, DESTINATION or BOTH
+    canceled_by_admin = models.CharField(max_length=16, blank=True)
     fatal_error = models.JSONField(null=True)
     faults = models.IntegerField(default=0)
     files = models.IntegerField(default=0)
     directories = models.IntegerField(default=0)
+    symlinks = models.IntegerField(default=0)
     files_skipped = models.IntegerField(default=0)
     files_transferred = models.IntegerField(default=0)
     bytes_transferred = models.IntegerField(default=0)
@@ -311,6 +380,7 @@ class Task(models.Model):
             models.Index(fields=["owner", "-requested_at"]),
             models.Index(fields=["status", "requested_at"]),
             models.Index(fields=["fingerprint", "status"]),
+            models.Index(fields=["timer_id"]),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -343,7 +413,8 @@ class SuccessfulTransfer(models.Model):
     source_path = models.TextField()
     destination_path = models.TextField()
     size = models.IntegerField()
-    checksum = models.CharField(max_length=64, blank=True)
+    checksum = models.CharField(max_length=128, blank=True)
+    checksum_algorithm = models.CharField(max_length=16, blank=True)
 
     def __str__(self) -> str:
         return self.destination_path
@@ -359,6 +430,63 @@ class SkippedError(models.Model):
     error_details = models.TextField()
     error_time = models.FloatField()
     is_directory = models.BooleanField(default=False)
+    is_symlink = models.BooleanField(default=False)
+    external_checksum = models.CharField(max_length=128, blank=True)
+    checksum_algorithm = models.CharField(max_length=16, blank=True)
 
     def __str__(self) -> str:
         return self.source_path
+
+
+class Timer(models.Model):
+    """Work that repeats on the virtual clock; each run submits a transfer.
+
+    ``new`` until the runner has looked at it, then ``active``; ``inactive`` waits for
+    its owner and says why; ``ended`` has no run left.
+    """
+
+    id = id_field(primary_key=True)
+    owner = models.ForeignKey(Identity, models.CASCADE)
+    client = models.ForeignKey(Client, models.CASCADE)
+    session = models.ForeignKey(BrowserSession, models.SET_NULL, null=True)
+    name = models.CharField(max_length=255)
+    timer_type = models.CharField(max_length=16, default="transfer")
+    schedule = models.JSONField()
+    body = models.JSONField()
+    status = models.CharField(max_length=16, default="new")
+    inactive_reason = models.JSONField(null=True)
+    submitted_at = models.FloatField()
+    first_run_at = models.FloatField()
+    last_ran_at = models.FloatField(null=True)
+    next_run_at = models.FloatField(null=True)
+    n_runs = models.IntegerField(default=0)
+    n_errors = models.IntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["status", "next_run_at"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TimerRun(models.Model):
+    """One run of a timer: the task it made, or why it made none."""
+
+    timer = models.ForeignKey(Timer, models.CASCADE, related_name="runs")
+    ran_at = models.FloatField()
+    task_id = id_field(blank=True)
+    error = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return self.task_id or self.error
+
+
+class AdminCancel(models.Model):
+    """An order of an administrator over several tasks, for ``admin_cancel/<id>``."""
+
+    id = id_field(primary_key=True)
+    owner = models.ForeignKey(Identity, models.CASCADE)
+    task_ids = models.JSONField()
+
+    def __str__(self) -> str:
+        return self.id

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from sandbox.answers import json_answer
+from sandbox.answers import json_answer, request_id
+from sandbox.wire import UNEXPECTED
 
 STYLE = (Path(__file__).parent / "assets" / "style.css").read_bytes()
 
@@ -64,7 +65,7 @@ def _origin(url: str) -> str:
 def is_foreign_form(request: HttpRequest) -> bool:
     """Whether a page of another origin sent this form (its Origin says so)."""
     origin = request.headers.get("Origin", "")
-    return bool(origin) and urlsplit(origin).netloc != request.get_host()
+    return bool(origin) and origin.partition("://")[2] != request.get_host()
 
 
 def style(request: HttpRequest) -> HttpResponse:
@@ -75,10 +76,11 @@ def style(request: HttpRequest) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """An unknown route, in the shape of the service that it would belong to."""
+    request.META[UNEXPECTED] = True
     document: dict[str, Any] = {
         "code": "ClientError.NotFound",
         "message": f"The sandbox has no route {request.method} {request.path}",
-        "request_id": "sandbox00",
+        "request_id": request_id(),
         "resource": request.path,
     }
     return json_answer(document, 404)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
@@ -17,10 +18,12 @@ from sandbox.models import (
     Group,
     Identity,
     Membership,
+    Policy,
     Role,
     Setting,
 )
 from sandbox.runtime import runtime
+from sandbox.seed_manifest import Manifest
 
 GCS_MAPPED = "GCSv5_mapped_collection"
 GCS_GUEST = "GCSv5_guest_collection"
@@ -36,15 +39,74 @@ def wipe() -> None:
     shutil.rmtree(runtime.collections, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class Planted:
+    """Every row, ``{table: [row, …]}``, and every file as it was planted."""
+
+    rows: dict[str, list[tuple[Any, ...]]]
+    files: Manifest
+
+
+_planted: Planted | None = None
+
+
+def replant() -> None:
+    """The seeded state again, whatever has happened since.
+
+    Rows come from a copy that is kept in memory; of the files only those that were
+    changed are written. Both together take a few milliseconds, and a test suite
+    does this hundreds of times.
+    """
+    if _planted is None:
+        wipe()
+        if runtime.seed == "demo":
+            plant()
+        remember()
+        return
+    _restore_rows(_planted.rows)
+    _planted.files.restore(_write_files if runtime.seed == "demo" else None)
+
+
+def remember() -> None:
+    """Keep the state of now for ``replant``."""
+    global _planted
+    rows: dict[str, list[tuple[Any, ...]]] = {}
+    with connection.cursor() as cursor:
+        for model in apps.get_app_config("sandbox").get_models():
+            table = model._meta.db_table
+            cursor.execute(f"SELECT * FROM {table}")  # noqa: S608 - our own names
+            rows[table] = cursor.fetchall()
+    _planted = Planted(rows, Manifest.of(runtime.collections))
+
+
+def _restore_rows(rows: dict[str, list[tuple[Any, ...]]]) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("PRAGMA defer_foreign_keys = ON")
+        for table in rows:
+            cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+        for table, kept in rows.items():
+            if kept:
+                marks = ", ".join(["%s"] * len(kept[0]))
+                cursor.executemany(
+                    f"INSERT INTO {table} VALUES ({marks})",  # noqa: S608
+                    kept,
+                )
+
+
 def plant() -> None:
     """Make the demo's rows and files in empty tables and directories."""
     with transaction.atomic():
         _people()
         _clients()
+        _policies()
         _groups()
         _collections()
         _rules()
         Setting.objects.update_or_create(name="seed", defaults={"value": "demo"})
+    _write_files()
+
+
+def _write_files() -> None:
     seed_files.write(
         runtime.collections,
         tutorials=(seed.TUTORIAL_1, seed.TUTORIAL_2),
@@ -121,8 +183,22 @@ def _clients() -> None:
     )
     _client(seed.HARVEST_CLIENT_ID, "Nightly harvest", confidential, [])
     _client(seed.ARCHIVE_CLIENT_ID, "Archive keeper", confidential, [])
+    _client(seed.TRANSFER_CLIENT_ID, "Globus Transfer", confidential, [])
+    _client(seed.TIMERS_CLIENT_ID, "Globus Timers", confidential, [])
     _client(seed.NATIVE_CLIENT_ID, "SDK Tutorial", Client.Kind.NATIVE, [])
     _client(seed.CLI_TEMPLATE_ID, "Globus CLI", Client.Kind.TEMPLATE, [])
+
+
+def _policies() -> None:
+    Policy.objects.create(
+        id=seed.POLICY_UNIVERSITY,
+        display_name="A university sign-in of the last half hour",
+        domains=[seed.UNIVERSITY_DOMAIN],
+        timeout_seconds=1_800,
+    )
+    Policy.objects.create(
+        id=seed.POLICY_MFA, display_name="A second factor", required_mfa=True
+    )
 
 
 _MEMBERS: dict[tuple[str, str, str], dict[str, tuple[str, str]]] = {

@@ -1,6 +1,7 @@
 """What this run of the sandbox was started with."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 
@@ -10,6 +11,10 @@ class Runtime:
     url: str = "http://127.0.0.1:9300"
     seed: str = "demo"
     redirect_uris: list[str] = field(default_factory=list)
+    #: the files of the certificate and its key, when TLS is served
+    certificate: tuple[Path, Path] | None = None
+    #: what clients have to trust then
+    trusted: Path | None = None
 
     @property
     def auth_url(self) -> str:
@@ -24,6 +29,11 @@ class Runtime:
     def unfinished_files(self) -> Path:
         """Where a copy is written before it is renamed into its collection."""
         return self.data / "unfinished"
+
+    @cached_property
+    def unfinished_folder(self) -> str:
+        """The same as plain text, which is made once and not per file."""
+        return str(self.unfinished_files)
 
 
 runtime = Runtime()

@@ -14,6 +14,9 @@ TRANSFER = "transfer.api.globus.org"
 GROUPS = "groups.api.globus.org"
 TIMERS = "524230d7-ea86-4a52-8312-86065a9e0417"
 FLOWS = "flows.globus.org"
+COMPUTE = "funcx_service"
+TRANSFER_CLIENT_ID = "2fbdda78-a599-4cb5-ac3d-1fbcfbc6a754"
+TRANSFER_ALL_ID = "89ecabba-4acf-4e2e-a98d-ce592ccc2818"
 
 TRANSFER_ALL = f"urn:globus:auth:scope:{TRANSFER}:all"
 GROUPS_ALL = f"urn:globus:auth:scope:{GROUPS}:all"
@@ -22,8 +25,6 @@ TIMER = f"https://auth.globus.org/scopes/{TIMERS}/timer"
 VIEW_IDENTITY_SET = f"urn:globus:auth:scope:{AUTH}:view_identity_set"
 VIEW_CONSENTS = f"urn:globus:auth:scope:{AUTH}:view_consents"
 
-TRANSFER_CLIENT_ID = "2fbdda78-a599-4cb5-ac3d-1fbcfbc6a754"
-TRANSFER_ALL_ID = "89ecabba-4acf-4e2e-a98d-ce592ccc2818"
 
 #: scope -> what it lets an application do, for the page that asks
 WORDS = {
@@ -47,6 +48,12 @@ WORDS = {
     "urn:globus:auth:scope:search.api.globus.org:all": "Search and index in your name",
     "urn:globus:auth:scope:search.api.globus.org:search": "Search in your name",
     "urn:globus:auth:scope:search.api.globus.org:ingest": "Index in your name",
+    "urn:globus:auth:scope:search.api.globus.org:globus_connect_server": (
+        "Search with Globus Connect Server"
+    ),
+    "https://auth.globus.org/scopes/facd7ccc-c5f4-42aa-916b-a0e270e2c2a9/all": (
+        "Run functions in your name"
+    ),
     "urn:globus:auth:scope:nexus.api.globus.org:groups": "See your groups (Nexus)",
     **{
         f"https://auth.globus.org/scopes/eec9b274-0c81-4334-bdc2-54e90e689b9a/{name}": (
@@ -66,6 +73,10 @@ WORDS = {
 _URN = re.compile(r"urn:globus:auth:scope:([^:]+):[^:]+")
 _URL = re.compile(r"https://auth\.globus\.org/scopes/([0-9a-f-]{36})/(\w+)")
 _FLOWS_ID = "eec9b274-0c81-4334-bdc2-54e90e689b9a"
+_COMPUTE_ID = "facd7ccc-c5f4-42aa-916b-a0e270e2c2a9"
+#: services whose name is not their client id (section 7)
+_NAMES = {_FLOWS_ID: FLOWS, _COMPUTE_ID: COMPUTE, TRANSFER_CLIENT_ID: TRANSFER}
+MOST_NESTED = 20
 _TOKEN = re.compile(r"[\[\]* ]|[^\[\]* ]+")
 
 
@@ -124,16 +135,18 @@ class _Reader:
         self.position += 1
         return token
 
-    def scopes(self) -> list[Scope]:
+    def scopes(self, depth: int = 0) -> list[Scope]:
+        if depth > MOST_NESTED:
+            raise BadScope(f"Scopes are nested at most {MOST_NESTED} deep")
         found: list[Scope] = []
         while True:
             while self.peek() == " ":
                 self.take()
             if self.peek() in ("", "]"):
                 return found
-            found.append(self.scope())
+            found.append(self.scope(depth))
 
-    def scope(self) -> Scope:
+    def scope(self, depth: int) -> Scope:
         optional = self.peek() == "*"
         if optional:
             self.take()
@@ -143,7 +156,7 @@ class _Reader:
         scope = Scope(name, optional)
         if self.peek() == "[":
             self.take()
-            scope.parts = self.scopes()
+            scope.parts = self.scopes(depth + 1)
             if self.take() != "]" or not scope.parts:
                 raise BadScope("A bracket in the scope is not closed, or is empty")
         return scope
@@ -159,8 +172,18 @@ def resource_server(name: str) -> str:
     if match := _URN.fullmatch(name):
         return match[1]
     if match := _URL.fullmatch(name):
-        return FLOWS if match[1] == _FLOWS_ID else match[1]
+        return server_of(match[1])
     raise BadScope(f"Unknown Scope: {name}")
+
+
+def server_of(client_id: str) -> str:
+    """The name under which a service that is this client takes tokens."""
+    return _NAMES.get(client_id, client_id)
+
+
+def client_of(server: str) -> str:
+    """The client id of a resource server; other names are ids themselves."""
+    return {name: one for one, name in _NAMES.items()}.get(server, server)
 
 
 def collection_scope(name: str) -> tuple[str, str] | None:
@@ -180,6 +203,10 @@ def endpoint_scope(name: str) -> str | None:
 
 def data_access(collection_id: str) -> str:
     return f"https://auth.globus.org/scopes/{collection_id}/data_access"
+
+
+def https(collection_id: str) -> str:
+    return f"https://auth.globus.org/scopes/{collection_id}/https"
 
 
 def scope_id(name: str) -> str:

@@ -60,11 +60,24 @@ ARCHIVE_CLIENT_ID = "da1dafd1-0942-5812-a514-e2eb1c11fd57"
 ARCHIVE_CLIENT_SECRET = "753dc93bbbe9d46e32794b46557fd19a1240e8e4"  # noqa: S105
 NATIVE_CLIENT_ID = "61338d24-54d5-408f-a10d-66c06b59f6d2"
 CLI_TEMPLATE_ID = "95fdeba8-fac2-42bd-a357-e068d82ff78e"
+#: the services that call others in a person's name, as Globus knows them
+TRANSFER_CLIENT_ID = "2fbdda78-a599-4cb5-ac3d-1fbcfbc6a754"
+TRANSFER_CLIENT_SECRET = "0a4ca8f16c5ab4ab4ae33b4a1a1b9fe5f2bfa2d3"  # noqa: S105
+TIMERS_CLIENT_ID = "524230d7-ea86-4a52-8312-86065a9e0417"
+TIMERS_CLIENT_SECRET = "9d3a5f0e6f2c41c7b0c95dd2c3a8de5be8f13e77"  # noqa: S105
 SECRETS = {
     PORTAL_CLIENT_ID: PORTAL_CLIENT_SECRET,
     HARVEST_CLIENT_ID: HARVEST_CLIENT_SECRET,
     ARCHIVE_CLIENT_ID: ARCHIVE_CLIENT_SECRET,
+    TRANSFER_CLIENT_ID: TRANSFER_CLIENT_SECRET,
+    TIMERS_CLIENT_ID: TIMERS_CLIENT_SECRET,
 }
+
+# --- authentication policies
+#: an identity of the university, signed in within the last 30 minutes
+POLICY_UNIVERSITY = "0d9b6c4e-3f0b-5d6a-8b0e-6b1f6f5b7a11"
+#: a second factor
+POLICY_MFA = "7a3c1f52-1d84-5a0c-9c62-2f1f0d9e4b22"
 
 # --- groups
 GROUP_USERS = "b8d475c4-57f3-52b1-ba3c-0412de80833b"

@@ -5,6 +5,7 @@ The engine and the knobs live in that one process, so there is exactly one worke
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -51,11 +52,14 @@ class Server(BaseApplication):  # type: ignore[misc, unused-ignore] # untyped
         *,
         on_start: Callable[[], None],
         on_stop: Callable[[], None],
+        certificate: tuple[Path, Path] | None = None,
     ) -> None:
+        """:param certificate: the files of a certificate and its key, for TLS"""
         self.served = application
         self.listener = listener
         self.on_start = on_start
         self.on_stop = on_stop
+        self.certificate = certificate
         super().__init__()  # type: ignore[no-untyped-call, unused-ignore] # untyped
 
     def load_config(self) -> None:
@@ -64,7 +68,10 @@ class Server(BaseApplication):  # type: ignore[misc, unused-ignore] # untyped
             self.cfg.set(name, value)
 
     def options(self) -> dict[str, Any]:
+        files = self.certificate
+        tls = {"certfile": str(files[0]), "keyfile": str(files[1])} if files else {}
         return {
+            **tls,
             "bind": f"fd://{self.listener.fileno()}",
             "workers": 1,
             "worker_class": "gthread",

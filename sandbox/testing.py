@@ -40,6 +40,8 @@ class Sandbox:
         self._control = requests.Session()
         self._control.trust_env = False  # a proxy of the machine is not asked
         self.environment = environment
+        self.trusted: str | bool = environment.get("GLOBUS_SDK_VERIFY_SSL", True)
+        self._control.verify = self.trusted
         self.url = environment["GLOBUS_SDK_SERVICE_URL_AUTH"].removesuffix("/auth/")
 
     @classmethod
@@ -49,15 +51,19 @@ class Sandbox:
         *,
         port: int = 0,
         seed: str = "demo",
+        tls: bool = False,
         redirect_uris: Iterable[str] = (),
     ) -> "Sandbox":
         """Start one and wait until it answers.
 
         :param port: 0 takes any free one
+        :param tls: with a certificate authority of its own; ``environment`` has the
+            GLOBUS_SDK_VERIFY_SSL that trusts it
         :raises SandboxError: it did not start; its own words are the message
         """
         command = [sys.executable, "-m", "sandbox", "--port", str(port)]
         command += ["--data", str(data), "--seed", seed]
+        command += ["--tls"] if tls else []
         for uri in redirect_uris:
             command += ["--redirect-uri", uri]
         process = subprocess.Popen(  # noqa: S603 - our own program
@@ -213,10 +219,44 @@ class Sandbox:
             "redirect-uris", wish | ({"client_id": client_id} if client_id else {})
         )
 
-    def generate(self, collection: str, path: str, count: int, size: int = 0) -> None:
-        """Make a directory with ``count`` files."""
+    def generate(
+        self,
+        collection: str,
+        path: str,
+        count: int,
+        size: int = 0,
+        *,
+        levels: int = 0,
+        directories: int = 0,
+    ) -> int:
+        """Make a directory with ``count`` files; returns how many there are in all.
+
+        :param levels: a tree of so many levels, of ``directories`` each; its files
+            come into being when they are touched, so a million costs nothing
+        """
         wish = {"collection": collection, "path": path, "count": count, "size": size}
-        self._post("generate", wish)
+        tree = {"levels": levels, "directories": directories}
+        return int(self._post("generate", wish | tree)["made"])
+
+    def pause(
+        self,
+        collection: str,
+        message: str = "",
+        *,
+        pauses: Iterable[str] | None = None,
+    ) -> str:
+        """Put a pause rule on a collection; returns its id.
+
+        :param pauses: ``ls``, ``mkdir``, ``task_transfer_read``, …; None is all
+        """
+        wish: dict[str, Any] = {"collection": collection, "message": message}
+        if pauses is not None:
+            wish["pauses"] = list(pauses)
+        return str(self._post("pause-rules", wish)["id"])
+
+    def resume(self, rule_id: str | None = None) -> None:
+        """Take a pause rule away, or all."""
+        self._ask("DELETE", "pause-rules", json={"id": rule_id} if rule_id else {})
 
     def collection(self, collection_id: str, **knobs: Any) -> None:
         """Change a collection: ``connected=False``, ``denied_paths=[…]``, …"""
@@ -228,15 +268,26 @@ class Sandbox:
 
     # --- a person at the sign-in page
 
-    def approve(self, authorize_url: str, username: str, *, allow: bool = True) -> str:
+    def approve(
+        self,
+        authorize_url: str,
+        username: str,
+        *,
+        allow: bool = True,
+        mfa: bool = False,
+    ) -> str:
         """Answer the authorize page as ``username``; returns where it redirects.
 
         :param username: ``ada``, ``ada@university.example``, …
+        :param mfa: sign in with a second factor
         :raises SandboxError: there is a page instead of a question, with its text
         """
         with requests.Session() as browser:
             browser.trust_env = False
-            return answer_authorize_page(browser, authorize_url, username, allow=allow)
+            browser.verify = self.trusted
+            return answer_authorize_page(
+                browser, authorize_url, username, allow=allow, mfa=mfa
+            )
 
     def code(self, authorize_url: str, username: str) -> str:
         """The authorization code that ``username`` gets at the authorize page."""
@@ -257,11 +308,17 @@ class Sandbox:
 
 
 def answer_authorize_page(
-    browser: requests.Session, authorize_url: str, username: str, *, allow: bool = True
+    browser: requests.Session,
+    authorize_url: str,
+    username: str,
+    *,
+    allow: bool = True,
+    mfa: bool = False,
 ) -> str:
     """Answer the authorize page in ``browser``, which keeps its Auth session.
 
-    :raises SandboxError: the page asks nothing, or not for this person
+    :param mfa: sign in with a second factor
+    :raises SandboxError: the page asks nothing, or not for this person, or asks on
     """
     shown = browser.get(authorize_url, allow_redirects=False, timeout=30)
     if shown.is_redirect:
@@ -273,10 +330,19 @@ def answer_authorize_page(
     identity = page.identity_of(username)
     answer = browser.post(
         urljoin(authorize_url, shown.url),
-        data={"identity": identity, "decision": "allow" if allow else "deny"},
+        data={
+            "identity": identity,
+            "decision": "allow" if allow else "deny",
+            "began": page.began,
+            **({"mfa": "on"} if mfa else {}),
+        },
         allow_redirects=False,
         timeout=30,
     )
+    if not answer.is_redirect:
+        again = _Page()
+        again.feed(answer.text)
+        raise SandboxError(f"{answer.status_code}: {' '.join(again.text)}")
     return answer.headers["Location"]
 
 
@@ -287,12 +353,15 @@ class _Page(HTMLParser):
         super().__init__()
         self.people: dict[str, str] = {}
         self.text: list[str] = []
+        self.began = ""
         self._value = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag == "input" and given.get("name") == "identity":
             self._value = given.get("value") or ""
+        if tag == "input" and given.get("name") == "began":
+            self.began = given.get("value") or ""
 
     def handle_data(self, data: str) -> None:
         words = data.strip()

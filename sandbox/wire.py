@@ -8,6 +8,7 @@ that ends before its Content-Length.
 import errno
 import fnmatch
 import json
+import logging
 import re
 import socket
 import struct
@@ -24,6 +25,10 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 LOG_LENGTH = 200_000
+#: set in the environ of a request for which there is no route
+UNEXPECTED = "sandbox.unexpected"
+
+log = logging.getLogger(__name__)
 CONTROL = "/_sandbox"
 
 
@@ -66,6 +71,8 @@ class LoggedRequest:
     status: int
     at: float
     seconds: float
+    #: the sandbox has no such route
+    is_unexpected: bool = False
 
 
 class Wire:
@@ -178,8 +185,14 @@ class WireLayer:
                     status=seen[0] if seen else 0,
                     at=began,
                     seconds=time.time() - began,
+                    is_unexpected=UNEXPECTED in environ,
                 )
             )
+            if UNEXPECTED in environ:
+                query = environ.get("QUERY_STRING", "")
+                log.warning(
+                    "No route for %s %s%s", method, path, f"?{query}" if query else ""
+                )
 
     def _faulty(
         self, fault: Fault, environ: Environ, start_response: StartResponse

@@ -4,7 +4,6 @@ import uuid
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_GET, require_POST
 
 from sandbox import scopes
 from sandbox.answers import bearer_token, json_answer
@@ -14,12 +13,18 @@ from sandbox.auth.clients import (
     calling_client,
     confidential_client,
 )
-from sandbox.auth.errors import answers_errors, api_error, forbidden, unauthorized
+from sandbox.auth.errors import (
+    api_error,
+    auth_view,
+    forbidden,
+    not_found,
+    unauthorized,
+)
 from sandbox.models import Client, Identity, Token
 from sandbox.runtime import runtime
 
 
-@require_GET
+@auth_view("GET")
 def discovery(request: HttpRequest) -> HttpResponse:
     """OpenID Connect Discovery 1.0 section 4, with the keys that Globus has."""
     base = runtime.auth_url
@@ -57,30 +62,21 @@ def discovery(request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_GET
+@auth_view("GET")
 def jwk(request: HttpRequest) -> HttpResponse:
     return json_answer(keys.jwks())
 
 
-@require_POST
-@answers_errors
+@auth_view("POST")
 def revoke(request: HttpRequest) -> HttpResponse:
     """RFC 7009; an unknown token is as good as revoked.
 
     Globus answers ``{"active": false}``. The CLI calls this without a token, and
     with the id of its template client.
     """
-    client_id = request.POST.get("client_id", "")
-    by_name = basic_credentials(request) is None and "client_secret" not in request.POST
-    client = (
-        Client.objects.filter(id=client_id).first()
-        if by_name and client_id
-        else calling_client(request)
-    )
-    if client is None:
-        calling_client(request)  # says invalid_client
+    client = calling_client(request)
     token = tokens.find(request.POST.get("token", ""))
-    if token is not None and client is not None and _may_revoke(client, token):
+    if token is not None and _may_revoke(client, token):
         tokens.revoke(token)
     return json_answer({"active": False})
 
@@ -89,8 +85,7 @@ def _may_revoke(client: Client, token: Token) -> bool:
     return token.client_id == client.pk or client.kind == Client.Kind.TEMPLATE
 
 
-@require_POST
-@answers_errors
+@auth_view("POST")
 def validate(request: HttpRequest) -> HttpResponse:
     """Undocumented; ``globus`` asks it whether its refresh token still lives."""
     client = confidential_client(request)
@@ -99,16 +94,21 @@ def validate(request: HttpRequest) -> HttpResponse:
     return json_answer({"active": is_active})
 
 
-@require_POST
-@answers_errors
+@auth_view("POST")
 def introspect(request: HttpRequest) -> HttpResponse:
     """RFC 7662, for the client of the token or its resource server."""
     client = confidential_client(request)
     token = tokens.find(request.POST.get("token", ""))
-    if token is None or client.pk not in (token.client_id, token.resource_server):
+    if token is None or not _may_introspect(client, token):
         return json_answer({"active": False})
     include = request.POST.get("include", "").split(",")
     return json_answer(_introspection(token, include))
+
+
+def _may_introspect(client: Client, token: Token) -> bool:
+    """Those in ``aud``: the client, and the resource server that the token is for."""
+    server = scopes.server_of(client.pk)
+    return client.pk == token.client_id or server == token.resource_server
 
 
 def _introspection(token: Token, include: list[str]) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _introspection(token: Token, include: list[str]) -> dict[str, Any]:
     return document
 
 
-@answers_errors
+@auth_view("GET", "POST")
 def userinfo(request: HttpRequest) -> HttpResponse:
     """OpenID Connect Core section 5.3."""
     token = _auth_token(request)
@@ -152,8 +152,7 @@ def _auth_token(request: HttpRequest) -> Token:
     return token
 
 
-@require_GET
-@answers_errors
+@auth_view("GET")
 def identities_list(request: HttpRequest) -> HttpResponse:
     """Look up by ``ids`` or ``usernames``; the unknown are simply missing."""
     if basic_credentials(request) is not None:
@@ -197,8 +196,7 @@ def _provisioned(username: str) -> Identity | None:
     )
 
 
-@require_GET
-@answers_errors
+@auth_view("GET")
 def consents_list(request: HttpRequest, identity_id: str) -> HttpResponse:
     """``all=False`` shows only what is rooted at the calling client."""
     token = _auth_token(request)
@@ -212,11 +210,6 @@ def consents_list(request: HttpRequest, identity_id: str) -> HttpResponse:
     return json_answer({"consents": consents.documents(owners[identity_id], root)})
 
 
-@answers_errors
 def unknown(request: HttpRequest) -> HttpResponse:
-    raise api_error(
-        404,
-        "RESOURCE_NOT_FOUND",
-        "Not Found",
-        f"No route {request.method} {request.path}",
-    )
+    failure = not_found(f"No route {request.method} {request.path}")
+    return json_answer(failure.document, failure.status)

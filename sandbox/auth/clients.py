@@ -65,7 +65,13 @@ def calling_client(request: HttpRequest) -> Client:
     )
     if has_secret:
         return confidential_client(request)
-    client = Client.objects.filter(id=request.POST.get("client_id", "")).first()
+    client = find(request.POST.get("client_id", ""))
     if client is None or client.kind == Client.Kind.CONFIDENTIAL:
         raise _refused()
     return client
+
+
+def find(client_id: str) -> Client | None:
+    """The client with this id, unless it was deleted."""
+    living = Client.objects.exclude(kind=Client.Kind.DELETED)
+    return living.filter(id=client_id).first()

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import QuerySet
+
 from sandbox import clock, scopes
-from sandbox.models import Client, Collection, Consent, Identity
+from sandbox.models import Client, Collection, Consent, Identity, Token
 from sandbox.scopes import BadScope, Scope
 
 
@@ -28,11 +30,20 @@ def _exists(name: str) -> bool:
         collection = Collection.objects.filter(id=named[0]).first()
         if collection is None:
             return False
-        return named[1] == "https" or needs_data_access(collection)
+        return (
+            has_https(collection)
+            if named[1] == "https"
+            else (needs_data_access(collection))
+        )
     endpoint = scopes.endpoint_scope(name)
     return endpoint is not None and (
         Collection.objects.filter(endpoint_id=endpoint).exists()
     )
+
+
+def has_https(collection: Collection) -> bool:
+    """Globus Connect Server serves HTTPS, Globus Connect Personal does not."""
+    return collection.entity_type.startswith("GCSv5")
 
 
 def needs_data_access(collection: Collection) -> bool:
@@ -91,6 +102,46 @@ def _record(
         _record(client, identity, part, consent, refresh)
 
 
+def covers(client: Client, identity: Identity, wanted: Iterable[Scope]) -> bool:
+    """Whether these trees, optional parts too, are consented to already."""
+    roots = Consent.objects.filter(client=client, identity=identity, parent=None)
+    return all(_covers(roots, scope) for scope in wanted)
+
+
+def _covers(among: QuerySet[Consent], scope: Scope) -> bool:
+    node = among.filter(scope_name=scope.name).first()
+    return node is not None and all(_covers(node.parts.all(), p) for p in scope.parts)
+
+
+def of_token(token: Token) -> QuerySet[Consent]:
+    """The consents that a token stands on: those of its own scopes."""
+    if token.consents:
+        return Consent.objects.filter(pk__in=token.consents)
+    return Consent.objects.filter(
+        client=token.client,
+        identity=token.identity,
+        parent=None,
+        scope_name__in=token.scope.split(),
+    )
+
+
+def withdraw(found: QuerySet[Consent]) -> int:
+    """Take consents back, as the person would; returns how many were asked for.
+
+    What hangs below goes along. So does what stands above, unless the consent was an
+    optional one, which alone is atomically revocable (section 2.3).
+    """
+    doomed = set(found.values_list("pk", flat=True))
+    for consent in found.select_related("parent"):
+        node: Consent | None = consent
+        while node is not None and node.parent and not node.atomically_revocable:
+            doomed.add(node.parent.pk)
+            node = node.parent
+    count = found.count()
+    Consent.objects.filter(pk__in=doomed).delete()
+    return count
+
+
 def has_data_access(client_id: str, identity_id: str, collection_id: str) -> bool:
     """Whether Transfer, called through this client, may use the mapped collection."""
     return Consent.objects.filter(
@@ -141,4 +192,4 @@ def _client_of(consent: Consent, by_id: dict[int, Consent]) -> str:
     if consent.parent_id is None:
         return consent.client_id
     server = scopes.resource_server(by_id[consent.parent_id].scope_name)
-    return scopes.TRANSFER_CLIENT_ID if server == scopes.TRANSFER else server
+    return scopes.client_of(server)

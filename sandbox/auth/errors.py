@@ -5,7 +5,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 
 from sandbox.answers import json_answer
 
@@ -54,19 +56,41 @@ def forbidden(detail: str = "Call must be authorized") -> AuthFailure:
     return api_error(403, "FORBIDDEN", "Forbidden", detail)
 
 
-def answers_errors(view: View) -> View:
-    """Turn an ``AuthFailure`` into its answer."""
+def not_found(detail: str) -> AuthFailure:
+    return api_error(404, "RESOURCE_NOT_FOUND", "Not Found", detail)
 
-    @wraps(view)
-    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        try:
-            return view(request, *args, **kwargs)
-        except AuthFailure as failure:
-            headers = (
-                {"WWW-Authenticate": 'Basic realm="sandbox"'}
-                if failure.document.get("error") == "invalid_client"
-                else None
-            )
-            return json_answer(failure.document, failure.status, headers)
 
-    return answered
+def method_not_allowed(method: str | None, path: str) -> AuthFailure:
+    return api_error(
+        405, "METHOD_NOT_ALLOWED", "Method Not Allowed", f"No {method} at {path}"
+    )
+
+
+def auth_view(*methods: str) -> Callable[[View], View]:
+    """A view of Auth that serves ``methods`` and answers every refusal as JSON.
+
+    A body that Django itself cannot read (a broken multipart, a charset that a form
+    may not have) is a refusal like any other.
+    """
+
+    def decorated(view: View) -> View:
+        @wraps(view)
+        def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                if request.method not in methods:
+                    raise method_not_allowed(request.method, request.path)
+                return view(request, *args, **kwargs)
+            except AuthFailure as failure:
+                return _answer(failure)
+            except (BadRequest, MultiPartParserError) as err:
+                return _answer(oauth_error("invalid_request", str(err)))
+
+        return answered
+
+    return decorated
+
+
+def _answer(failure: AuthFailure) -> HttpResponse:
+    is_client = failure.document.get("error") == "invalid_client"
+    headers = {"WWW-Authenticate": 'Basic realm="sandbox"'} if is_client else None
+    return json_answer(failure.document, failure.status, headers)

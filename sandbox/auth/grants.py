@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_POST
 
 from sandbox import clock, scopes
 from sandbox.answers import json_answer
 from sandbox.auth import consents, id_tokens, tokens
 from sandbox.auth.clients import calling_client, confidential_client
-from sandbox.auth.errors import AuthFailure, answers_errors, oauth_error
+from sandbox.auth.errors import AuthFailure, auth_view, oauth_error
+from sandbox.auth.tokens import Rights
 from sandbox.knobs import current as knobs
 from sandbox.models import (
     AuthorizationCode,
@@ -43,10 +44,11 @@ class Grantee:
     client: Client
     identity: Identity
     session: BrowserSession | None
+    #: what dependent tokens stand on
+    consents: tuple[Consent, ...] = ()
 
 
-@require_POST
-@answers_errors
+@auth_view("POST")
 def token(request: HttpRequest) -> HttpResponse:
     """``POST /v2/oauth2/token``, RFC 6749 section 3.2."""
     grants = {
@@ -134,7 +136,12 @@ def refresh_token(request: HttpRequest) -> dict[str, Any]:
     if old is None or old.kind != Token.Kind.REFRESH or old.client_id != client.pk:
         raise invalid_grant()
     names = _narrowed(request.POST.get("scope", ""), old.scope)
-    grantee = Grantee(client, old.identity, old.session)
+    grantee = Grantee(
+        client,
+        old.identity,
+        old.session,
+        tuple(Consent.objects.filter(pk__in=old.consents)),
+    )
     document = _entry(grantee, old.resource_server, names)
     document["refresh_token"] = _next_refresh_token(old, text)
     document["other_tokens"] = []
@@ -159,13 +166,7 @@ def _next_refresh_token(old: Token, text: str) -> str:
     deleted, _ = Token.objects.filter(pk=old.pk).delete()
     if not deleted:
         raise invalid_grant()
-    return tokens.new_refresh_token(
-        client=old.client,
-        identity=old.identity,
-        session=old.session,
-        resource_server=old.resource_server,
-        scope=old.scope,
-    )
+    return tokens.new_refresh_token(Rights.of(old))
 
 
 def client_credentials(request: HttpRequest) -> dict[str, Any]:
@@ -178,32 +179,63 @@ def client_credentials(request: HttpRequest) -> dict[str, Any]:
 
 
 def dependent_tokens(request: HttpRequest) -> list[dict[str, Any]]:
-    """Tokens for what a resource server calls in its turn, as an array."""
+    """Tokens for what a resource server calls in its turn, as an array.
+
+    Without ``scope`` they are for everything that hangs below the token's scopes in
+    the person's consents (globus-services.md sections 2.3 and 2.4).
+    """
     server = confidential_client(request)
-    token = tokens.find_access_token(request.POST.get("token", ""), server.pk)
+    token = tokens.find_access_token(
+        request.POST.get("token", ""), scopes.server_of(server.pk)
+    )
     if token is None:
         raise invalid_grant()
-    roots = Consent.objects.filter(
-        client=token.client, identity=token.identity, parent=None
-    )
-    parts = Consent.objects.filter(
-        parent__in=roots.filter(scope_name__in=token.scope.split())
-    )
+    parts = Consent.objects.filter(parent__in=consents.of_token(token))
+    text = request.POST.get("scope", "")
+    asked = [scope.name for scope in wanted_scopes(text)] if text.strip() else None
+    granted = _approved(parts, asked)
+    offline = _is_offline(request)
+    return [
+        _entry(
+            Grantee(server, token.identity, token.session, tuple(nodes)),
+            name,
+            sorted({node.scope_name for node in nodes}),
+            seconds=knobs.dependent_token_seconds,
+            offline=offline,
+        )
+        for name, nodes in _by_server(granted).items()
+    ]
+
+
+def _approved(parts: QuerySet[Consent], asked: list[str] | None) -> list[Consent]:
+    """The consents among ``parts`` that are asked for.
+
+    :raises AuthFailure: ``dependent_consent_required`` (section 2.7)
+    """
     consented = set(parts.values_list("scope_name", flat=True))
-    asked = set(request.POST.get("scope", "").split())
-    if missing := asked - consented:
+    if asked is None:
+        return list(parts)
+    if unapproved := sorted(set(asked) - consented):
         raise oauth_error(
             "dependent_consent_required",
             status=403,
-            errors=[{"unapproved_scopes": sorted(missing)}],
+            errors=[{"unapproved_scopes": unapproved}],
         )
-    wanted = [Scope(name) for name in sorted(asked or consented)]
-    offline = request.POST.get("access_type") == "offline"
-    grantee = Grantee(server, token.identity, token.session)
-    return [
-        _entry(grantee, name, names, offline=offline)
-        for name, names in scopes.by_resource_server(wanted).items()
-    ]
+    return list(parts.filter(scope_name__in=asked))
+
+
+def _by_server(nodes: list[Consent]) -> dict[str, list[Consent]]:
+    found: dict[str, list[Consent]] = {}
+    for node in nodes:
+        found.setdefault(scopes.resource_server(node.scope_name), []).append(node)
+    return found
+
+
+def _is_offline(request: HttpRequest) -> bool:
+    access_type = request.POST.get("access_type", "online")
+    if access_type not in ("online", "offline"):
+        raise oauth_error("invalid_request", "access_type is online or offline")
+    return access_type == "offline"
 
 
 def token_document(
@@ -231,22 +263,33 @@ def token_document(
 
 
 def _entry(
-    grantee: Grantee, server: str, names: list[str], *, offline: bool = False
+    grantee: Grantee,
+    server: str,
+    names: list[str],
+    *,
+    seconds: int | None = None,
+    offline: bool = False,
 ) -> dict[str, Any]:
-    rights: dict[str, Any] = {
-        "client": grantee.client,
-        "identity": grantee.identity,
-        "session": grantee.session,
-        "resource_server": server,
-        "scope": " ".join(names),
-    }
+    """Make the tokens for one resource server.
+
+    :param seconds: lifetime of the access token; None is the ordinary one
+    """
+    lifetime = knobs.access_token_seconds if seconds is None else seconds
+    rights = Rights(
+        client=grantee.client,
+        identity=grantee.identity,
+        session=grantee.session,
+        resource_server=server,
+        scope=" ".join(names),
+        consents=tuple(node.pk for node in grantee.consents),
+    )
     entry = {
-        "access_token": tokens.new_access_token(**rights),
-        "scope": rights["scope"],
-        "expires_in": knobs.access_token_seconds,
+        "access_token": tokens.new_access_token(rights, lifetime),
+        "scope": rights.scope,
+        "expires_in": lifetime,
         "token_type": "Bearer",
         "resource_server": server,
     }
     if offline:
-        entry["refresh_token"] = tokens.new_refresh_token(**rights)
+        entry["refresh_token"] = tokens.new_refresh_token(rights)
     return entry

@@ -81,11 +81,14 @@ def document(identity: Identity) -> dict[str, Any]:
     }
 
 
-def session_info(token: Token) -> dict[str, Any] | None:
-    """The session part of an introspection."""
+def session_info(token: Token) -> dict[str, Any]:
+    """The session part of an introspection; a client's token has an empty one.
+
+    ``globus session show`` reads it as an object, also for a client identity.
+    """
     session = token.session
     if session is None:
-        return None
+        return {"session_id": None, "authentications": {}}
     return {
         "session_id": session.pk,
         "authentications": {

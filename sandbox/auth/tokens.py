@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 
 from sandbox import clock
 from sandbox.knobs import current as knobs
@@ -12,71 +13,55 @@ def hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-def new_access_token(
-    *,
-    client: Client,
-    identity: Identity,
-    session: BrowserSession | None,
-    resource_server: str,
-    scope: str,
-) -> str:
+@dataclass(frozen=True)
+class Rights:
+    """What a token is good for, and in whose name."""
+
+    client: Client
+    identity: Identity
+    session: BrowserSession | None
+    resource_server: str
+    scope: str
+    #: ids of the consents that a dependent token stands on
+    consents: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, token: Token) -> "Rights":
+        return cls(
+            token.client,
+            token.identity,
+            token.session,
+            token.resource_server,
+            token.scope,
+            tuple(token.consents),
+        )
+
+
+def new_access_token(rights: Rights, seconds: int) -> str:
     """Store a new access token and return its text."""
     text = f"Ag{secrets.token_urlsafe(36)}"
-    _store(
-        text,
-        Token.Kind.ACCESS,
-        knobs.access_token_seconds,
-        client,
-        identity,
-        session,
-        resource_server,
-        scope,
-    )
+    _store(text, Token.Kind.ACCESS, seconds, rights)
     return text
 
 
-def new_refresh_token(
-    *,
-    client: Client,
-    identity: Identity,
-    session: BrowserSession | None,
-    resource_server: str,
-    scope: str,
-) -> str:
+def new_refresh_token(rights: Rights) -> str:
     """Store a new refresh token and return its text."""
     text = f"Ag1R{secrets.token_urlsafe(36)}"
-    _store(
-        text,
-        Token.Kind.REFRESH,
-        knobs.refresh_token_seconds,
-        client,
-        identity,
-        session,
-        resource_server,
-        scope,
-    )
+    _store(text, Token.Kind.REFRESH, knobs.refresh_token_seconds, rights)
     return text
 
 
-def _store(
-    text: str,
-    kind: Token.Kind,
-    seconds: int,
-    client: Client,
-    identity: Identity,
-    session: BrowserSession | None,
-    resource_server: str,
-    scope: str,
-) -> None:
+def _store(text: str, kind: Token.Kind, seconds: int, rights: Rights) -> None:
     now = clock.now()
     Token.objects.create(
         token_hash=hashed(text),
         kind=kind,
-        client=client,
-        identity=identity,
-        session=session,
-        resource_server=resource_server,
-        scope=scope,
+        client=rights.client,
+        identity=rights.identity,
+        session=rights.session,
+        resource_server=rights.resource_server,
+        scope=rights.scope,
+        consents=list(rights.consents),
         issued_at=now,
         expires_at=now + seconds,
     )

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from sandbox.auth import api, authorize, grants
+from sandbox.auth import api, authorize, grants, registration
 
 urlpatterns = [
     path(".well-known/openid-configuration", api.discovery),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("v2/oauth2/token/validate", api.validate),
     path("v2/oauth2/token/introspect", api.introspect),
     path("v2/oauth2/userinfo", api.userinfo),
+    path("v2/api/clients", registration.register),
+    path("v2/api/clients/<str:client_id>", registration.delete),
     path("v2/api/identities", api.identities_list),
     path("v2/api/identities/<str:identity_id>/consents", api.consents_list),
     path("v2/web/auth-code", authorize.auth_code),

@@ -18,5 +18,6 @@ urlpatterns = [
     path("redirect-uris", views.redirect_uris),
     path("generate", views.generate),
     path("collections/<str:collection_id>", views.collection),
+    path("pause-rules", views.pause_rules),
     path("keys", views.rotate_key),
 ]

@@ -7,15 +7,16 @@ script would have to ask first and get no answer.
 """
 
 import os
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from sandbox import clock, knobs, planting, seed
+from sandbox import background, clock, knobs, planting, seed
 from sandbox.answers import json_answer, json_body
-from sandbox.auth import id_tokens, keys
+from sandbox.auth import consents, id_tokens, keys
 from sandbox.models import (
     AuthorizationCode,
     Client,
@@ -23,12 +24,12 @@ from sandbox.models import (
     Consent,
     Group,
     Identity,
+    PauseRule,
     Token,
 )
 from sandbox.pages import page
 from sandbox.runtime import runtime
-from sandbox.transfer import limits, paths
-from sandbox.transfer.engine import engine
+from sandbox.transfer import lazy, limits, paths, pauses
 from sandbox.wire import Fault, wire
 
 Document = dict[str, Any]
@@ -74,7 +75,7 @@ def _set_knobs(asked: Document) -> Document:
     if asked.get("forge_id_token", "") not in id_tokens.FORGERIES:
         raise Refused(f"forge_id_token is one of {id_tokens.FORGERIES}")
     knobs.change(asked)
-    engine.wake()
+    background.wake()
     return knobs.as_dict()
 
 
@@ -95,7 +96,7 @@ def _set_clock(asked: Document) -> Document:
         moment = (clock.now() if moment is None else moment) + float(asked["advance"])
     speed = float(asked["speed"]) if "speed" in asked else None
     clock.change(virtual=moment, speed=speed)
-    engine.wake()
+    background.wake()
     return _get_clock({})
 
 
@@ -134,19 +135,18 @@ def _clear_requests(asked: Document) -> Document:
 
 def _reset(asked: Document) -> Document:
     """Seeded state again: knobs, clock, faults, log, rows and files."""
-    engine.stop()
+    background.stop()
     try:
         knobs.reset()
         wire.clear_faults()
         limits.reset()
-        planting.wipe()
         clock.reset()
-        if runtime.seed == "demo":
-            planting.plant()
+        lazy.reset()
+        planting.replant()
         planting.register_redirect_uris(runtime.redirect_uris)
         wire.clear_log()
     finally:
-        engine.start()
+        background.start()
     return {"reset": True}
 
 
@@ -181,8 +181,8 @@ def _withdraw_consents(asked: Document) -> Document:
         found = found.filter(client=asked["client_id"])
     if "scope_name" in asked:
         found = found.filter(scope_name=asked["scope_name"])
-    count = found.count()
-    found.delete()
+    count = consents.withdraw(found)
+    background.wake()
     return {"deleted": count}
 
 
@@ -194,10 +194,15 @@ def _add_redirect_uri(asked: Document) -> Document:
 
 
 MOST_GENERATED = 2_000_000
+MOST_IN_TREE = 100_000_000
 
 
 def _generate(asked: Document) -> Document:
-    """Make ``count`` files of ``size`` bytes in ``path`` of ``collection``."""
+    """Make ``count`` files of ``size`` bytes in ``path`` of ``collection``.
+
+    With ``levels`` of so many ``directories`` it is a tree, in which each directory
+    holds ``count`` files; its entries come into being when they are touched.
+    """
     found = Collection.objects.get(pk=asked["collection"])
     count, size = int(asked["count"]), int(asked.get("size", 0))
     if not 0 <= count <= MOST_GENERATED:
@@ -209,8 +214,19 @@ def _generate(asked: Document) -> Document:
     os.makedirs(directory, exist_ok=True)
     prefix = str(asked.get("prefix", "file-"))
     suffix = str(asked.get("suffix", ".dat"))
-    make_files(directory, count, size, prefix, suffix)
-    return {"made": count}
+    levels, directories = int(asked.get("levels", 0)), int(asked.get("directories", 0))
+    if not levels:
+        make_files(directory, count, size, prefix, suffix)
+        return {"made": count}
+    if any(os.scandir(directory)):
+        raise Refused("A tree needs an empty directory")
+    tree = lazy.Tree(count, size, directories, levels, prefix=prefix, suffix=suffix)
+    if not 0 <= levels <= 8 or not 0 <= directories <= 10_000:
+        raise Refused("A tree has at most 8 levels of 10,000 directories")
+    if tree.count > MOST_IN_TREE:
+        raise Refused(f"A tree holds at most {MOST_IN_TREE} files")
+    lazy.plant(directory, tree)
+    return {"made": tree.count}
 
 
 def make_files(
@@ -248,8 +264,38 @@ def _set_collection(asked: Document, collection_id: str) -> Document:
         raise Refused(f"A collection has no knob {sorted(unknown)}")
     if not Collection.objects.filter(pk=collection_id).update(**asked):
         raise Refused(f"No collection {collection_id}")
-    engine.wake()
+    background.wake()
     return {"updated": collection_id}
+
+
+def _add_pause_rule(asked: Document) -> Document:
+    """Pause everything, or the operations ``pauses``, on ``collection``."""
+    wanted = asked.get("pauses", list(pauses.OPERATIONS))
+    if not set(wanted) <= set(pauses.OPERATIONS):
+        raise Refused(f"pauses are among {pauses.OPERATIONS}")
+    if not Collection.objects.filter(pk=asked.get("collection")).exists():
+        raise Refused(f"No collection {asked.get('collection')}")
+    rule = PauseRule.objects.create(
+        id=str(uuid.uuid4()),
+        collection_id=asked["collection"],
+        message=str(asked.get("message", "")),
+        identity_id=str(asked.get("identity_id", "")),
+        started_at=clock.now(),
+        pauses=list(wanted),
+    )
+    background.wake()
+    return {"id": rule.pk}
+
+
+def _clear_pause_rules(asked: Document) -> Document:
+    """All, or the one with this ``id``."""
+    found = PauseRule.objects.all()
+    if "id" in asked:
+        found = found.filter(pk=asked["id"])
+    count = found.count()
+    found.delete()
+    background.wake()
+    return {"deleted": count}
 
 
 def _rotate_key(asked: Document) -> Document:
@@ -270,6 +316,7 @@ redirect_uris = knob(POST=_add_redirect_uri)
 generate = knob(POST=_generate)
 collection = knob(POST=_set_collection)
 rotate_key = knob(POST=_rotate_key)
+pause_rules = knob(POST=_add_pause_rule, DELETE=_clear_pause_rules)
 
 
 def index(request: HttpRequest) -> HttpResponse:

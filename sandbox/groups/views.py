@@ -1,4 +1,4 @@
-"""Globus Groups v2: my groups, and one group."""
+"""Globus Groups v2, reading: my groups, and one group."""
 
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -10,6 +10,7 @@ from sandbox import scopes
 from sandbox.answers import bearer_token, json_answer
 from sandbox.auth import tokens
 from sandbox.models import Group, Identity, Membership, Token
+from sandbox.wire import UNEXPECTED
 
 INCLUDES = frozenset(
     {"memberships", "my_memberships", "policies", "allowed_actions", "child_ids"}
@@ -34,7 +35,10 @@ def groups_view(operation: Callable[..., Any]) -> Callable[..., HttpResponse]:
     @wraps(operation)
     def view(request: HttpRequest, **parts: str) -> HttpResponse:
         try:
-            return json_answer(operation(request, _token(request), **parts))
+            answer = operation(request, _token(request), **parts)
+            is_object = isinstance(answer, dict)
+            status = answer.pop("HTTP_STATUS", 200) if is_object else 200
+            return json_answer(answer, status)
         except GroupsFailure as failure:
             document = {"code": failure.code, "detail": failure.detail}
             return json_answer(document, failure.status)
@@ -60,7 +64,7 @@ def my_groups(request: HttpRequest, token: Token) -> list[dict[str, Any]]:
         for status in text.split(",")
     ]
     mine = Membership.objects.filter(
-        identity__in=_identity_ids(token), status__in=wanted
+        identity__in=identity_ids(token), status__in=wanted
     ).select_related("identity")
     memberships: dict[str, list[Membership]] = {}
     for one in mine:
@@ -75,17 +79,17 @@ def my_groups(request: HttpRequest, token: Token) -> list[dict[str, Any]]:
     ]
 
 
-def _identity_ids(token: Token) -> list[str]:
+def identity_ids(token: Token) -> list[str]:
+    """The caller's identity set."""
+    if token.identity.is_client:
+        return [token.identity_id]
     linked = Identity.objects.filter(person=token.identity.person)
     return list(linked.values_list("pk", flat=True))
 
 
 @groups_view
 def group(request: HttpRequest, token: Token, group_id: str) -> dict[str, Any]:
-    found = Group.objects.filter(pk=group_id.lower()).first()
-    mine = [] if found is None else _memberships_of(found, _identity_ids(token))
-    if found is None or not _is_visible(found, mine):
-        raise GroupsFailure(404, "NOT_FOUND", f"No group {group_id}")
+    found, mine = visible_group(token, group_id)
     include = set(filter(None, request.GET.get("include", "").split(",")))
     if unknown := include - INCLUDES:
         raise GroupsFailure(
@@ -96,7 +100,19 @@ def group(request: HttpRequest, token: Token, group_id: str) -> dict[str, Any]:
     return {**document(found), **_included(found, include, mine)}
 
 
-def _memberships_of(group: Group, identity_ids: Iterable[str]) -> list[Membership]:
+def visible_group(token: Token, group_id: str) -> tuple[Group, list[Membership]]:
+    """A group with the caller's memberships in it.
+
+    :raises GroupsFailure: there is none, or it is private
+    """
+    found = Group.objects.filter(pk=group_id.lower()).first()
+    mine = [] if found is None else memberships_of(found, identity_ids(token))
+    if found is None or not _is_visible(found, mine):
+        raise GroupsFailure(404, "NOT_FOUND", f"No group {group_id}")
+    return found, mine
+
+
+def memberships_of(group: Group, identity_ids: Iterable[str]) -> list[Membership]:
     return list(
         group.memberships.filter(identity__in=identity_ids).select_related("identity")
     )
@@ -121,6 +137,8 @@ def _included(
         answer["child_ids"] = list(children.values_list("pk", flat=True))
     if "allowed_actions" in include:
         answer["allowed_actions"] = _actions(mine)
+    if "policies" in include:
+        answer["policies"] = policies_of(group)
     return answer
 
 
@@ -148,24 +166,29 @@ def document(group: Group) -> dict[str, Any]:
         "id": group.pk,
         "name": group.name,
         "description": group.description,
-        "parent_id": group.parent_id,
+        "terms_and_conditions": group.terms_and_conditions,
+        "parent_id": group.parent_id or None,
         "group_type": group.group_type,
-        "enforce_session": False,
+        "enforce_session": bool(group.policies.get("is_high_assurance")),
         "session_limit": 28_800,
         "session_timeouts": {},
         "subscription_id": None,
         "subscription_info": None,
         "subscription_admin_verified_id": None,
-        "policies": {
-            "is_high_assurance": False,
-            "authentication_assurance_timeout": 28_800,
-            "group_visibility": group.policies.get("group_visibility", "private"),
-            "group_members_visibility": group.policies.get(
-                "group_members_visibility", "managers"
-            ),
-            "join_requests": False,
-            "signup_fields": [],
-        },
+        "policies": policies_of(group),
+    }
+
+
+def policies_of(group: Group) -> dict[str, Any]:
+    """The group's policies; what was never set has the strict value."""
+    return {
+        "is_high_assurance": False,
+        "authentication_assurance_timeout": 28_800,
+        "group_visibility": "private",
+        "group_members_visibility": "managers",
+        "join_requests": False,
+        "signup_fields": [],
+        **group.policies,
     }
 
 
@@ -176,10 +199,19 @@ def member(membership: Membership) -> dict[str, Any]:
         "username": membership.identity.username,
         "role": membership.role,
         "status": membership.status,
-        "membership_fields": {},
+        "membership_fields": membership.fields,
     }
 
 
 @groups_view
+def subscription(
+    request: HttpRequest, token: Token, subscription_id: str
+) -> dict[str, Any]:
+    """No group of the sandbox carries a subscription."""
+    raise GroupsFailure(404, "NOT_FOUND", f"No subscription {subscription_id}")
+
+
+@groups_view
 def unknown(request: HttpRequest, token: Token, **parts: str) -> Any:
+    request.META[UNEXPECTED] = True
     raise GroupsFailure(404, "NOT_FOUND", f"No route {request.method} {request.path}")

@@ -2,7 +2,8 @@
 
 from sandbox import clock, scopes
 from sandbox.auth.consents import has_data_access, needs_data_access
-from sandbox.models import AccessRule, Collection, Identity
+from sandbox.models import AccessRule, Collection, DeletedCollection, Identity
+from sandbox.timers import consents as timers
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.errors import TransferFailure, not_found, permission_denied
 
@@ -14,10 +15,15 @@ def get_collection(collection_id: str) -> Collection:
     """
     collection = (
         Collection.objects.select_related("host", "owner")
+        .prefetch_related("rules", "roles")
         .filter(pk=collection_id.lower())
         .first()
     )
     if collection is None:
+        if DeletedCollection.objects.filter(pk=collection_id.lower()).exists():
+            raise not_found(
+                f"Endpoint '{collection_id}' has been deleted", "EndpointDeleted"
+            )
         raise not_found(f"No such endpoint '{collection_id}'", "EndpointNotFound")
     return collection
 
@@ -49,16 +55,29 @@ def is_owner(caller: Caller, collection: Collection) -> bool:
 
 
 def effective_roles(caller: Caller, collection: Collection) -> list[str]:
-    """The caller's roles, ``administrator`` for the owner."""
-    roles = {
+    """The caller's roles, ``administrator`` for the owner.
+
+    Who manages activity on a host does so on its guests.
+    """
+    roles = _given_roles(caller, collection)
+    if collection.host is not None:
+        roles |= _given_roles(caller, collection.host) & set(ACTIVITY_ROLES)
+    if is_owner(caller, collection):
+        roles.add("administrator")
+    return sorted(roles)
+
+
+ROLES = ("administrator", "access_manager", "activity_manager", "activity_monitor")
+ACTIVITY_ROLES = ("activity_manager", "activity_monitor")
+
+
+def _given_roles(caller: Caller, collection: Collection) -> set[str]:
+    return {
         role.role
         for role in collection.roles.all()
         if role.principal in caller.identity_ids
         or (role.principal_type == "group" and role.principal in caller.group_ids)
     }
-    if is_owner(caller, collection):
-        roles.add("administrator")
-    return sorted(roles)
 
 
 def usable_collection(caller: Caller, collection_id: str) -> Collection:
@@ -77,7 +96,39 @@ def usable_collection(caller: Caller, collection_id: str) -> Collection:
     return collection
 
 
+def usable_files(caller: Caller, collection: Collection) -> None:
+    """May the caller have files over HTTPS at all? Its own scope stands for consent.
+
+    :raises TransferFailure: private, offline, or without the session it asks for
+    """
+    if not is_visible(caller, collection):
+        raise TransferFailure(403, "PermissionDenied", "This collection is private")
+    _check_connected(collection)
+    if collection.high_assurance:
+        _check_session(caller, collection)
+
+
+def check_local_user(
+    caller: Caller, collection: Collection, local_user: object
+) -> None:
+    """A mapped collection gives each person one account, named after them.
+
+    :raises TransferFailure: another account was asked for
+    """
+    if local_user in (None, "") or collection.host is not None:
+        return
+    if local_user != caller.local_user:
+        raise permission_denied(f"You may not act as local user '{local_user}'")
+
+
 def _check_connected(collection: Collection) -> None:
+    if collection.paused and not collection.entity_type.startswith("GCSv5"):
+        raise TransferFailure(
+            502,
+            "ExternalError.DirListingFailed.GCPaused",
+            f"The Globus Connect Personal endpoint '{collection.display_name}' "
+            f"({collection.pk}) is paused",
+        )
     if not collection.connected:
         raise TransferFailure(
             502,
@@ -89,7 +140,8 @@ def _check_connected(collection: Collection) -> None:
 
 def _check_data_access(caller: Caller, collection: Collection) -> None:
     """Looked up now, never taken from the token: a later consent counts at once."""
-    if has_data_access(caller.client_id, caller.identity.pk, collection.pk):
+    given = timers.has_data_access if caller.timer_id else has_data_access
+    if given(caller.client_id, caller.identity.pk, collection.pk):
         return
     message = "Missing required data_access consent"
     wanted = [f"{scopes.TRANSFER_ALL}[*{scopes.data_access(collection.pk)}]"]
@@ -144,13 +196,15 @@ def _session_parameters(caller: Caller, collection: Collection) -> dict[str, obj
 
 def rules_for(caller: Caller, collection: Collection) -> list[AccessRule]:
     """The rules that speak of this caller and have not expired."""
-    now = clock.now()
     return [
         rule
         for rule in collection.rules.all()
-        if _speaks_of(caller, rule)
-        and (rule.expires_at is None or rule.expires_at > now)
+        if _speaks_of(caller, rule) and now_valid(rule)
     ]
+
+
+def now_valid(rule: AccessRule) -> bool:
+    return rule.expires_at is None or rule.expires_at > clock.now()
 
 
 def _speaks_of(caller: Caller, rule: AccessRule) -> bool:
@@ -166,7 +220,7 @@ def _speaks_of(caller: Caller, rule: AccessRule) -> bool:
 
 def permissions(caller: Caller, collection: Collection, path: str) -> str:
     """``""``, ``"r"`` or ``"rw"`` at an absolute path of the collection."""
-    if any(_is_below(path, denied) for denied in collection.denied_paths):
+    if any(is_below(path, denied) for denied in collection.denied_paths):
         return ""
     if is_owner(caller, collection):
         return "rw"
@@ -179,12 +233,13 @@ def permissions(caller: Caller, collection: Collection, path: str) -> str:
     found = [
         rule.permissions
         for rule in rules_for(caller, collection)
-        if _is_below(path, rule.path)
+        if is_below(path, rule.path)
     ]
     return max(found, default="", key=len)
 
 
-def _is_below(path: str, base: str) -> bool:
+def is_below(path: str, base: str) -> bool:
+    """Whether ``path`` is ``base`` or lies in it."""
     folder = base.rstrip("/")
     return path == folder or path.startswith(f"{folder}/")
 

@@ -13,6 +13,8 @@ class Caller:
     identity: Identity
     client_id: str
     session: BrowserSession | None
+    #: the timer that acts for the identity; "" is the identity itself
+    timer_id: str = ""
 
     @classmethod
     def of_token(cls, token: Token) -> "Caller":
@@ -20,7 +22,7 @@ class Caller:
 
     @classmethod
     def of_task(cls, task: Task) -> "Caller":
-        return cls(task.owner, task.client_id, task.session)
+        return cls(task.owner, task.client_id, task.session, timer_id=task.timer_id)
 
     @cached_property
     def identity_ids(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from sandbox import clock
 from sandbox.models import Collection
+from sandbox.runtime import runtime
 from sandbox.transfer.access import (
     effective_roles,
     is_owner,
@@ -58,7 +59,7 @@ def document(caller: Caller, collection: Collection) -> dict[str, Any]:
         **_kind(collection, is_gcs),
         **_hierarchy(collection),
         **_policy(collection, is_gcs),
-        "https_server": None,
+        "https_server": https_server(collection),
         "tlsftp_server": None,
         "gcs_manager_url": None,
         "default_directory": default_directory(collection),
@@ -70,8 +71,16 @@ def document(caller: Caller, collection: Collection) -> dict[str, Any]:
         "french_english_bilingual": False,
         **_TUNING,
         **_DEAD_WEIGHT,
+        **collection.details,
         "DATA": [],
     }
+
+
+def https_server(collection: Collection) -> str | None:
+    """The base of the collection's file URLs; personal ones have none."""
+    if not collection.entity_type.startswith("GCSv5"):
+        return None
+    return f"{runtime.url}/https/{collection.pk}"
 
 
 def _naming(collection: Collection) -> dict[str, Any]:
@@ -211,6 +220,8 @@ def _check_search(request: HttpRequest, scope: str, text: str) -> None:
     if scope == "all" and not text and not request.GET.get("filter_owner_id"):
         raise bad_request("filter_fulltext is required for scope 'all'", "BadRequest")
     owner_conflicts = {"my-endpoints", "my-gcp-endpoints", "shared-by-me"}
+    if any("\0" in value for value in request.GET.values()):
+        raise bad_request("A parameter holds a NUL character", "BadRequest")
     if "filter_owner_id" in request.GET and scope in owner_conflicts:
         raise bad_request(f"filter_owner_id conflicts with '{scope}'", "BadRequest")
     if "filter_non_functional" in request.GET and "filter_entity_type" in request.GET:

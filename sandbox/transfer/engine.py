@@ -3,7 +3,9 @@
 A scheduler thread decides which tasks run: per identity the oldest few of each type,
 the others are ``Queued``. An attempt at a task runs in a pool. A task whose attempt
 left faults stays ACTIVE, takes up one of the running places, and is tried again
-until its deadline. Tasks that a restart finds ACTIVE are simply run again.
+until its deadline. A task whose consent or session ran out is INACTIVE until they are
+there again; one that a pause rule holds stays ACTIVE and does nothing. Tasks that a
+restart finds ACTIVE are simply run again.
 """
 
 import json
@@ -17,9 +19,19 @@ from django.db import connection
 
 from sandbox import clock
 from sandbox.knobs import current as knobs
-from sandbox.models import Task, TaskEvent
+from sandbox.models import BrowserSession, Task, TaskEvent
 from sandbox.runtime import runtime
-from sandbox.transfer.faults import Fatal, Fault, Stopped
+from sandbox.transfer.access import usable_collection
+from sandbox.transfer.callers import Caller
+from sandbox.transfer.errors import TransferFailure
+from sandbox.transfer.faults import (
+    RENEWABLE,
+    CredentialsExpired,
+    Fatal,
+    Fault,
+    Stopped,
+)
+from sandbox.transfer.pauses import is_task_paused, may_be_paused, rules_of_task
 from sandbox.transfer.progress import Progress
 from sandbox.transfer.runs import DeleteRun, TransferRun
 
@@ -48,6 +60,7 @@ class Engine:
         self._pool: ThreadPoolExecutor | None = None
         self._attempting: set[str] = set()
         self._cancelled: set[str] = set()
+        self._paused: set[str] = set()
         self._progress: dict[str, Progress] = {}
         self._next_try: dict[str, float] = {}
 
@@ -70,6 +83,7 @@ class Engine:
         self._scheduler = self._pool = None
         self._attempting.clear()
         self._cancelled.clear()
+        self._paused.clear()
         self._progress.clear()
         self._next_try.clear()
 
@@ -111,31 +125,95 @@ class Engine:
     def _tick(self) -> bool:
         """Look at every unfinished task once. True if there is any."""
         tasks = list(
-            Task.objects.filter(status="ACTIVE")
+            Task.objects.filter(status__in=("ACTIVE", "INACTIVE"))
             .order_by("requested_at", "id")
-            .only(
-                "id",
-                "owner_id",
-                "type",
-                "nice_status",
-                "deadline_at",
-                "cancel_requested",
-            )
+            .defer("document")
         )
+        if tasks and may_be_paused():
+            self._pause(tasks)
         now = clock.now()
         places: dict[tuple[str, str], int] = defaultdict(int)
         for task in tasks:
             if task.pk in self._attempting:
                 places[task.owner_id, task.type] += 1
+                self._progress_of(task).deadline_at = task.deadline_at
             elif task.cancel_requested:
-                self._finish_cancelled(task.pk)
+                self._finish_cancelled(task)
             elif task.deadline_at <= now:
                 self._expire(task.pk)
+            elif task.status == "INACTIVE":
+                self._resume_if_renewed(task)
             else:
                 places[task.owner_id, task.type] += 1
                 is_running = places[task.owner_id, task.type] <= knobs.running_tasks
-                self._place(task, is_running, now)
+                self._place(task, is_running and not task.is_paused, now)
         return bool(tasks)
+
+    # --- pauses
+
+    def _pause(self, tasks: list[Task]) -> None:
+        """Bring ``is_paused`` of the tasks in line with the rules of now."""
+        for task in tasks:
+            is_paused = is_task_paused(task)
+            if is_paused and not task.is_paused:
+                self._pause_one(task)
+            elif task.is_paused and not is_paused:
+                self._unpause_one(task)
+
+    def _pause_one(self, task: Task) -> None:
+        """A running attempt stops; the task is kept for as long as the knob says."""
+        with self._changed:
+            self._paused.add(task.pk)
+        rules = [rule for found in rules_of_task(task).values() for rule in found]
+        words = rules[0].message if rules else task.admin_message
+        task.is_paused = True
+        task.deadline_at = clock.now() + knobs.paused_deadline_seconds
+        self._progress_of(task).deadline_at = task.deadline_at
+        Task.objects.filter(pk=task.pk).update(
+            is_paused=True,
+            nice_status="PAUSED",
+            nice_status_details=words,
+            deadline_at=task.deadline_at,
+        )
+        _event(task.pk, "PAUSED", "paused", words)
+
+    def _unpause_one(self, task: Task) -> None:
+        with self._changed:
+            self._paused.discard(task.pk)
+        task.is_paused = False
+        task.nice_status = "Queued"
+        task.deadline_at = clock.now() + knobs.deadline_seconds
+        self._next_try.pop(task.pk, None)
+        Task.objects.filter(pk=task.pk).update(
+            is_paused=False,
+            nice_status="Queued",
+            nice_status_details="",
+            deadline_at=task.deadline_at,
+        )
+        _event(task.pk, "UNPAUSED", "unpaused", "")
+
+    # --- credentials
+
+    def _deactivate(self, task_id: str, failure: TransferFailure) -> None:
+        Task.objects.filter(pk=task_id, status="ACTIVE").update(
+            status="INACTIVE",
+            nice_status="NO_CREDENTIALS",
+            nice_status_details=failure.message,
+        )
+        _event(task_id, "AUTH", "auth", failure.message, is_error=True)
+
+    def _resume_if_renewed(self, task: Task) -> None:
+        """ACTIVE again once the owner has consented or signed in anew."""
+        session = _renewed(task)
+        if session is not None:
+            Task.objects.filter(pk=task.pk, status="INACTIVE").update(
+                status="ACTIVE",
+                nice_status="Queued",
+                nice_status_details="",
+                session=session or None,
+            )
+            self._next_try.pop(task.pk, None)
+            self.wake()
 
     def _place(self, task: Task, is_running: bool, now: float) -> None:
         """Let a task run, or wait in the queue."""
@@ -168,15 +246,18 @@ class Engine:
 
     def _try(self, task_id: str) -> None:
         task = Task.objects.select_related("owner", "session").get(pk=task_id)
-        progress = self._progress.get(task_id)
-        if progress is None:
-            progress = self._progress[task_id] = Progress(task_id, faults=task.faults)
-            self._note_start(task)
+        progress = self._progress_of(task)
+        self._note_start(task)
         faults: list[Fault] = []
+        cancelled, paused, stopping = self._cancelled, self._paused, self._stopping
 
         def check_stop() -> None:
-            is_over = clock.now() >= task.deadline_at
-            if is_over or self._stopping.is_set() or task_id in self._cancelled:
+            if (
+                clock.now() >= progress.deadline_at
+                or task_id in cancelled
+                or task_id in paused
+                or stopping.is_set()
+            ):
                 raise Stopped
 
         def report(fault: Fault) -> None:
@@ -185,6 +266,9 @@ class Engine:
         run = TransferRun if task.type == "TRANSFER" else DeleteRun
         try:
             run(task, progress, check_stop, report).run()
+        except CredentialsExpired as expired:
+            self._deactivate(task_id, expired.failure)
+            return
         except Fatal as fatal:
             self._finish(task_id, "FAILED", fatal.code, fatal.description)
             return
@@ -193,6 +277,17 @@ class Engine:
         self._note_faults(task_id, faults, is_left=bool(open_faults))
         if not open_faults:
             self._finish(task_id, "SUCCEEDED")
+
+    def _progress_of(self, task: Task) -> Progress:
+        progress = self._progress.get(task.pk)
+        if progress is None:
+            progress = self._progress[task.pk] = Progress(
+                task.pk,
+                faults=task.faults,
+                deadline_at=task.deadline_at,
+                may_extend=task.type == "TRANSFER" and not task.has_own_deadline,
+            )
+        return progress
 
     def _note_start(self, task: Task) -> None:
         if task.events.filter(code="STARTED").exists():
@@ -215,16 +310,15 @@ class Engine:
             _event(task_id, fault.code, words, fault.details, is_error=True)
         if is_left:
             self._next_try[task_id] = clock.now() + knobs.retry_seconds
-            Task.objects.filter(pk=task_id, status="ACTIVE").update(
+            Task.objects.filter(pk=task_id, status="ACTIVE", is_paused=False).update(
                 nice_status=faults[-1].code, nice_status_details=faults[-1].details
             )
 
     # --- ends
 
-    def _finish_cancelled(self, task_id: str) -> None:
-        self._finish(
-            task_id, "FAILED", "CANCELED", "The task was canceled by its owner"
-        )
+    def _finish_cancelled(self, task: Task) -> None:
+        who = "an administrator" if task.canceled_by_admin else "its owner"
+        self._finish(task.pk, "FAILED", "CANCELED", f"The task was canceled by {who}")
 
     def _expire(self, task_id: str) -> None:
         self._finish(task_id, "FAILED", "EXPIRED", "deadline expired")
@@ -244,7 +338,8 @@ class Engine:
             _event(
                 task_id, code, code.lower(), description, is_error=code != "CANCELED"
             )
-        values = progress.counters() if progress.seen or progress.files else {}
+        has_counted = progress.seen or progress.files or progress.symlinks
+        values = progress.counters() if has_counted else {}
         values["subtasks_retrying"] = 0
         total = values.get("subtasks_total", 1)
         settled = values.get("subtasks_succeeded", 0) + len(progress.skips)
@@ -258,12 +353,15 @@ class Engine:
             **values,
             status=status,
             completed_at=clock.now(),
+            is_paused=False,
+            is_held=False,
             nice_status="",
             nice_status_details="",
             fatal_error={"code": code, "description": description} if code else None,
         )
         with self._changed:
             self._cancelled.discard(task_id)
+            self._paused.discard(task_id)
             self._changed.notify_all()
 
 
@@ -272,7 +370,29 @@ def _is_mended(fault: Fault, progress: Progress) -> bool:
     if fault.code != "VERIFY_CHECKSUM":
         return False
     path = fault.details.removeprefix("Path: ")
-    return any(one.destination_path == path for one in progress.successes)
+    return any(one[2] == path for one in progress.successes)
+
+
+def _renewed(task: Task) -> BrowserSession | str | None:
+    """A session with which the task's collections can be used now.
+
+    "" stands for none, which is how client identities act; None is that nothing
+    helps yet.
+    """
+    ends = [one for one in (task.source_id, task.destination_id) if one]
+    newer = BrowserSession.objects.order_by("-created_at")
+    own = Caller.of_task(task).identity_ids
+    sessions = [task.session] + [one for one in newer if own & set(one.authentications)]
+    for session in sessions:
+        caller = Caller(task.owner, task.client_id, session, timer_id=task.timer_id)
+        try:
+            for end in ends:
+                usable_collection(caller, end)
+        except TransferFailure as failure:
+            if failure.code in RENEWABLE:
+                continue
+        return session or ""
+    return None
 
 
 def _event(

@@ -22,15 +22,31 @@ _BY_ERRNO = {
 _BY_CODE = {
     "EndpointPermissionDenied": "PERMISSION_DENIED",
     "PermissionDenied": "PERMISSION_DENIED",
-    "ConsentRequired": "PERMISSION_DENIED",
     "AuthPolicyFailed": "PERMISSION_DENIED",
     "EndpointNotFound": "ENDPOINT_ERROR",
+    "EndpointDeleted": "ENDPOINT_ERROR",
     "ExternalError.DirListingFailed.GCDisconnected": "GC_NOT_CONNECTED",
+    "ExternalError.DirListingFailed.GCPaused": "GC_PAUSED",
+    "ClientError.BadRequest.InvalidPath": "INVALID_PATH_NAME",
 }
 
 
 class Stopped(Exception):
     """The task was cancelled, or the sandbox ends."""
+
+
+class CredentialsExpired(Exception):
+    """A consent or a session ran out: the task waits for its owner."""
+
+    def __init__(self, failure: TransferFailure) -> None:
+        self.failure = failure
+        super().__init__(failure.message)
+
+
+#: refusals that the owner can put right by signing in again
+RENEWABLE = frozenset({"ConsentRequired", "AuthPolicyFailed"})
+#: what fail_on_quota_errors does not try again
+QUOTA = frozenset({"QUOTA_EXCEEDED", "NO_SPACE_LEFT"})
 
 
 class Fault(Exception):

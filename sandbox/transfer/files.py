@@ -1,6 +1,6 @@
 # Paths are plain text here: fast, and any bytes may be a name.
-# ruff: noqa: PTH102, PTH104, PTH114
-"""File operations: ls, stat, mkdir, rename.
+# ruff: noqa: PTH102, PTH104, PTH114, PTH211
+"""File operations: ls, stat, mkdir, rename, symlink.
 
 https://docs.globus.org/api/transfer/file_operations/
 """
@@ -16,6 +16,7 @@ from sandbox.knobs import current as knobs
 from sandbox.models import Collection
 from sandbox.transfer import listing
 from sandbox.transfer.access import (
+    check_local_user,
     check_readable,
     check_writable,
     usable_collection,
@@ -29,13 +30,16 @@ from sandbox.transfer.errors import (
     transfer_view,
 )
 from sandbox.transfer.paths import Place, default_directory, place
+from sandbox.transfer.pauses import check_not_paused
 
 MOST_ENTRIES = 100_000
+#: digits of a number in a query; SQLite takes no more than 64 bits
+LONGEST_NUMBER = 18
 
 
 @transfer_view
 def ls(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
-    collection = usable_collection(caller, collection_id)
+    collection = _usable(caller, collection_id, "ls", request.GET.get("local_user"))
     _touch(collection)
     asked = request.GET.get("path") or default_directory(collection)
     where = place(caller, collection, asked)
@@ -59,6 +63,16 @@ def ls(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, An
     }
 
 
+def _usable(
+    caller: Caller, collection_id: str, operation: str, local_user: object
+) -> Collection:
+    """A collection on which the operation is not paused."""
+    collection = usable_collection(caller, collection_id)
+    check_not_paused(caller, collection, operation)
+    check_local_user(caller, collection, local_user)
+    return collection
+
+
 def number(request: HttpRequest, name: str, default: int) -> int:
     """A whole number of the query, not below 0.
 
@@ -67,7 +81,7 @@ def number(request: HttpRequest, name: str, default: int) -> int:
     text = request.GET.get(name, "")
     if not text:
         return default
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > LONGEST_NUMBER:
         raise bad_request(f"Invalid value for {name}: '{text}'")
     return int(text)
 
@@ -126,7 +140,7 @@ def _failed(kind: str, where: Place, err: OSError) -> TransferFailure:
 
 @transfer_view
 def stat(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
-    collection = usable_collection(caller, collection_id)
+    collection = _usable(caller, collection_id, "ls", request.GET.get("local_user"))
     where = place(caller, collection, request.GET.get("path"))
     check_readable(caller, collection, where.path)
     name = where.path.rpartition("/")[2] or "/"
@@ -140,16 +154,19 @@ def stat(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, 
         raise _failed("StatFailed", where, err) from err
 
 
-def document_of(request: HttpRequest, data_type: str) -> dict[str, Any]:
+def document_of(
+    request: HttpRequest, data_type: str, *, is_typed: bool = True
+) -> dict[str, Any]:
     """The request's document.
 
+    :param is_typed: whether it has a DATA_TYPE; orders of administrators have none
     :raises TransferFailure: it is not JSON, or not of this DATA_TYPE
     """
     try:
         document = json_body(request)
     except ValueError as err:
         raise bad_request(f"Invalid JSON: {err}") from err
-    if document.get("DATA_TYPE", data_type) != data_type:
+    if is_typed and document.get("DATA_TYPE", data_type) != data_type:
         raise bad_request(f"DATA_TYPE must be '{data_type}'")
     return document
 
@@ -160,7 +177,7 @@ def text_of(document: dict[str, Any], name: str) -> str:
     :raises TransferFailure: missing or not a text
     """
     value = document.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise bad_request(f"Missing or invalid field '{name}'")
     return value
 
@@ -168,7 +185,7 @@ def text_of(document: dict[str, Any], name: str) -> str:
 @transfer_view
 def mkdir(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
     document = document_of(request, "mkdir")
-    collection = usable_collection(caller, collection_id)
+    collection = _usable(caller, collection_id, "mkdir", document.get("local_user"))
     where = place(caller, collection, text_of(document, "path"))
     check_writable(caller, collection, where.path)
     try:
@@ -194,7 +211,7 @@ def mkdir(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str,
 @transfer_view
 def rename(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
     document = document_of(request, "rename")
-    collection = usable_collection(caller, collection_id)
+    collection = _usable(caller, collection_id, "rename", document.get("local_user"))
     old = place(caller, collection, text_of(document, "old_path"))
     new = place(caller, collection, text_of(document, "new_path"))
     check_writable(caller, collection, old.path)
@@ -207,6 +224,8 @@ def rename(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str
             "ExternalError.RenameFailed.Exists",
             f"Path '{new.path}' already exists",
         )
+    if f"{new.path}/".startswith(f"{old.path}/"):
+        raise bad_request("A directory cannot be moved into itself")
     try:
         os.rename(old.real, new.real)
     except (FileNotFoundError, NotADirectoryError) as err:
@@ -217,4 +236,36 @@ def rename(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str
         "DATA_TYPE": "result",
         "code": "FileRenamed",
         "message": "File or directory renamed successfully",
+    }
+
+
+@transfer_view
+def symlink(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
+    """Make a link. Where it leads is looked at when somebody follows it.
+
+    The names of the fields are those of the service's documentation; no client
+    that could be run sends this document.
+    """
+    document = document_of(request, "symlink")
+    collection = _usable(caller, collection_id, "symlink", document.get("local_user"))
+    where = place(caller, collection, text_of(document, "path"))
+    target = text_of(document, "symlink_target")
+    check_writable(caller, collection, where.path)
+    try:
+        os.symlink(target, where.real)
+    except FileExistsError as err:
+        raise TransferFailure(
+            502,
+            "ExternalError.SymlinkFailed.Exists",
+            f"Path '{where.path}' already exists",
+        ) from err
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise _missing(where) from err
+    except OSError as err:
+        raise _failed("SymlinkFailed", where, err) from err
+    return {
+        "DATA_TYPE": "symlink_result",
+        "code": "SymlinkCreated",
+        "message": "The symlink was created successfully",
+        "HTTP_STATUS": knobs.mkdir_status,
     }

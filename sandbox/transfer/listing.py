@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sandbox import clock
+from sandbox.transfer import lazy
 from sandbox.transfer.errors import bad_request
 
 Entry = dict[str, Any]
@@ -52,6 +53,8 @@ def entries(directory: str, *, show_hidden: bool) -> list[Entry]:
 
     :raises OSError: as ``os.scandir``
     """
+    if tree := lazy.tree_at(directory):
+        return _of_tree(tree)
     moments, modes = _Moments(), _Modes()
     found: list[Entry] = []
     with os.scandir(directory) as listing:
@@ -86,6 +89,32 @@ def entries(directory: str, *, show_hidden: bool) -> list[Entry]:
                     }
                 )
     return found
+
+
+def _of_tree(tree: lazy.Tree) -> list[Entry]:
+    """The entries of a directory that is not real yet, as they will be."""
+    moment = _Moments()[tree.moment]
+    common = {
+        "last_modified": moment,
+        "user": USER,
+        "group": GROUP,
+        "link_target": None,
+        "link_size": None,
+        "link_user": None,
+        "link_group": None,
+        "link_last_modified": None,
+    }
+    return [
+        {
+            "DATA_TYPE": "file",
+            "name": name,
+            "type": "dir" if is_directory else "file",
+            "size": 4096 if is_directory else tree.size,
+            "permissions": "0755" if is_directory else "0644",
+            **common,
+        }
+        for name, is_directory in tree.entries()
+    ]
 
 
 def entry(real: str, name: str) -> Entry:

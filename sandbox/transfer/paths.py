@@ -9,11 +9,13 @@ from pathlib import Path
 
 from sandbox.models import Collection
 from sandbox.runtime import runtime
+from sandbox.transfer import lazy
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.errors import bad_request, permission_denied
 
 #: Linux's PATH_MAX; Globus's own limit is not known
 LONGEST_PATH = 4096
+LONGEST_NAME = 255
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,16 @@ def place(caller: Caller, collection: Collection, path: str | None) -> Place:
 
     :raises TransferFailure: it is no path, or a link on the way leads outside
     """
-    absolute = absolute_path(caller, collection, path)
+    return place_at(collection, absolute_path(caller, collection, path))
+
+
+def place_at(collection: Collection, path: str) -> Place:
+    """The same for an absolute path that has no ``~``, for nobody in particular."""
+    absolute = posixpath.normpath(f"/{checked(path).lstrip('/')}")
     base = root(collection)
     parent, name = posixpath.split(absolute)
+    if name:
+        lazy.fill_way(base, parent)
     real_parent = os.path.realpath(f"{base}{parent}")
     _check_inside(collection, real_parent)
     return Place(
@@ -60,14 +69,34 @@ def absolute_path(caller: Caller, collection: Collection, path: str | None) -> s
     ``..`` stops at the root, as in a chroot.
     """
     text = path or default_directory(collection)
-    if "\0" in text or len(text.encode("utf-8", "replace")) > LONGEST_PATH:
-        raise bad_request("The path is not valid", "ClientError.BadRequest.InvalidPath")
+    checked(text)
     text = text.removeprefix("/") if text.startswith("/~") else text
     if text == "~" or text.startswith("~/"):
         text = f"{home(caller, collection)}/{text[2:]}"
     elif not text.startswith("/"):
         text = f"{home(caller, collection)}/{text}"
     return posixpath.normpath(f"/{text.lstrip('/')}")
+
+
+def checked(path: str) -> str:
+    """:raises TransferFailure: no operating system would take this path"""
+    too_long = len(path.encode("utf-8", "surrogatepass")) > LONGEST_PATH
+    if (
+        "\0" in path
+        or too_long
+        or any(
+            len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME
+            for name in path.split("/")
+        )
+    ):
+        raise bad_request("The path is not valid", "ClientError.BadRequest.InvalidPath")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as err:
+        raise bad_request(
+            "The path is not valid", "ClientError.BadRequest.InvalidPath"
+        ) from err
+    return path
 
 
 def default_directory(collection: Collection) -> str:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sandbox.models import SuccessfulTransfer, Task
+from sandbox.knobs import current as knobs
+from sandbox.models import Collection, SkippedError, Task
+from sandbox.transfer import lazy
 from sandbox.transfer.access import (
     check_readable,
     check_writable,
@@ -23,7 +25,15 @@ from sandbox.transfer.access import (
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.copying import checksum, copy_file
 from sandbox.transfer.errors import TransferFailure
-from sandbox.transfer.faults import Fatal, Fault, of_failure, of_os_error
+from sandbox.transfer.faults import (
+    QUOTA,
+    RENEWABLE,
+    CredentialsExpired,
+    Fatal,
+    Fault,
+    of_failure,
+    of_os_error,
+)
 from sandbox.transfer.paths import place
 from sandbox.transfer.progress import Progress
 
@@ -32,6 +42,20 @@ Report = Callable[[Fault], None]
 
 #: copies of one file whose checksum differs, before it counts as a fault
 CHECKSUM_TRIES = 3
+
+
+def usable(caller: Caller, collection_id: str) -> Collection:
+    """The collection, for a task that runs.
+
+    :raises CredentialsExpired: its owner must consent or sign in anew
+    :raises Fault: it cannot be used for another reason
+    """
+    try:
+        return usable_collection(caller, collection_id)
+    except TransferFailure as failure:
+        if failure.code in RENEWABLE:
+            raise CredentialsExpired(failure) from failure
+        raise of_failure(failure, at_source=False) from failure
 
 
 class FilterRules:
@@ -78,33 +102,67 @@ class TransferRun:
         self.options: dict[str, Any] = task.document
         self.caller = Caller.of_task(task)
         self.rules = FilterRules(self.options.get("filter_rules"))
-        self.links = self.options.get("recursive_symlinks", "ignore")
+        self.links = self.options.get("recursive_symlinks") or "ignore"
 
     def run(self) -> None:
-        """:raises Stopped: from ``check_stop``"""
+        """:raises Stopped: from ``check_stop``
+        :raises CredentialsExpired: a consent or a session ran out"""
         try:
-            self.source = usable_collection(self.caller, self.task.source_id)
-            self.destination = usable_collection(self.caller, self.task.destination_id)
-        except TransferFailure as failure:
-            self.report(of_failure(failure, at_source=False))
+            self.source = usable(self.caller, self.task.source_id)
+            self.destination = usable(self.caller, self.task.destination_id)
+        except Fault as fault:
+            self.report(fault)
             return
         for item in self.options["DATA"]:
             self.check_stop()
+            act = self._item
+            if item.get("DATA_TYPE") == "transfer_symlink_item":
+                act = self._symlink_item
             self._guarded(
-                item["source_path"],
-                item["destination_path"],
-                partial(self._item, item),
+                item["source_path"], item["destination_path"], partial(act, item), item
             )
 
-    def _guarded(self, source: str, destination: str, act: Callable[[], None]) -> None:
+    def _guarded(
+        self,
+        source: str,
+        destination: str,
+        act: Callable[[], None],
+        item: dict[str, Any],
+        kind: str = "file",
+    ) -> None:
         """Do something to one source; a fault there does not stop the others."""
         try:
             act()
         except Fault as fault:
-            if fault.is_skippable and self.options.get("skip_source_errors"):
-                self.progress.skip(source, destination, fault.code, fault.details)
-            else:
-                self.report(fault)
+            self._met(fault, source, destination, item, kind)
+        except OSError as err:
+            self.report(of_os_error(err, destination))
+
+    def _met(
+        self,
+        fault: Fault,
+        source: str,
+        destination: str,
+        item: dict[str, Any],
+        kind: str,
+    ) -> None:
+        if fault.code in QUOTA and self.options.get("fail_on_quota_errors"):
+            raise Fatal(fault.code, fault.details) from fault
+        if not fault.is_skippable or not self.options.get("skip_source_errors"):
+            self.report(fault)
+            return
+        self.progress.skip(
+            SkippedError(
+                source_path=source,
+                destination_path=destination,
+                error_code=fault.code,
+                error_details=fault.details,
+                is_directory=kind == "dir" or item.get("recursive") is True,
+                is_symlink=kind == "link",
+                external_checksum=item.get("external_checksum") or "",
+                checksum_algorithm=item.get("checksum_algorithm") or "",
+            )
+        )
 
     def _item(self, item: dict[str, Any]) -> None:
         source = self._source_spot(item["source_path"])
@@ -121,10 +179,39 @@ class TransferRun:
         if is_directory:
             self._directory(source, destination)
             return
+        if not stat.S_ISREG(details.st_mode):
+            raise Fault("NOT_A_FILE", f"Path: {source.path}", at_source=True)
         if item["destination_path"].endswith("/"):
             raise Fault("IS_A_DIRECTORY", f"Path: {destination.path}")
         self._make_directory(os.path.dirname(destination.real), destination.path)
         self._file(source, destination, details, item)
+
+    def _symlink_item(self, item: dict[str, Any]) -> None:
+        """Copy the link itself, wherever it points to."""
+        try:
+            where = place(self.caller, self.source, item["source_path"])
+            check_readable(self.caller, self.source, where.path)
+        except TransferFailure as failure:
+            raise of_failure(failure, at_source=True) from failure
+        source = Spot(where.path, where.real)
+        if not os.path.lexists(source.real):
+            raise Fault("FILE_NOT_FOUND", f"Path: {source.path}", at_source=True)
+        if not os.path.islink(source.real):
+            raise Fault("NOT_A_SYMLINK", f"Path: {source.path}", at_source=True)
+        destination = self._destination_spot(item["destination_path"])
+        self._make_directory(os.path.dirname(destination.real), destination.path)
+        self._keep_link(source, destination)
+
+    def _keep_link(self, source: Spot, destination: Spot) -> None:
+        if source.path in self.progress.done:
+            return
+        if os.path.isdir(destination.real) and not os.path.islink(destination.real):
+            raise Fault("IS_A_DIRECTORY", f"Path: {destination.path}")
+        if os.path.lexists(destination.real):
+            os.unlink(destination.real)
+        os.symlink(os.readlink(source.real), destination.real)
+        self.progress.symlinks += 1
+        self.progress.done.add(source.path)
 
     def _source_spot(self, path: str) -> Spot:
         try:
@@ -160,6 +247,7 @@ class TransferRun:
             raise Fault("INVALID_SYMLINK", f"Path: {destination.path}")
         self._make_directory(destination.real, destination.path)
         try:
+            lazy.fill(source.real)
             with os.scandir(source.real) as listing:
                 found = sorted(listing, key=lambda one: one.name)
         except OSError as err:
@@ -170,6 +258,8 @@ class TransferRun:
                 inner[0].path,
                 inner[1].path,
                 partial(self._entry, one, *inner),
+                {},
+                _kind_of(one),
             )
         if self.options.get("delete_destination_extra"):
             self._delete_extra(destination, {one.name for one in found})
@@ -181,6 +271,8 @@ class TransferRun:
             if self.rules.takes(one.name, "dir"):
                 self._check_source(source)
                 self._directory(source, destination)
+        elif not one.is_file(follow_symlinks=False):
+            return  # devices, pipes and sockets are not files that travel
         elif self.rules.takes(one.name, "file"):
             if self.source.denied_paths:
                 self._check_source(source)
@@ -194,9 +286,7 @@ class TransferRun:
         if self.links == "ignore":
             return
         if self.links == "keep":
-            if os.path.lexists(destination.real):
-                os.unlink(destination.real)
-            os.symlink(os.readlink(source.real), destination.real)
+            self._keep_link(source, destination)
             return
         target = self._source_spot(source.path)
         if not os.path.exists(target.real):
@@ -239,8 +329,10 @@ class TransferRun:
         if level is None:
             return False
         try:
-            there = os.stat(destination.real)
+            there = os.lstat(destination.real)
         except OSError:
+            return False
+        if not stat.S_ISREG(there.st_mode):
             return False
         if level == 0:
             return True
@@ -257,6 +349,7 @@ class TransferRun:
         if os.path.isdir(destination.real):
             raise Fault("IS_A_DIRECTORY", f"Path: {destination.path}")
         self._check_external(source, item)
+        self._check_quota(source)
         for attempt in range(CHECKSUM_TRIES):
             size = self._copy_once(source, destination)
             found = self._verified(source, destination, size)
@@ -268,13 +361,18 @@ class TransferRun:
             self.report(fault)
         self.progress.files_transferred += 1
         self.progress.bytes_transferred += size
+        algorithm = "sha256" if found else ""
+        if item.get("external_checksum"):
+            found = str(item["external_checksum"]).lower()
+            algorithm = item.get("checksum_algorithm") or "md5"
         self.progress.successes.append(
-            SuccessfulTransfer(
-                task_id=self.task.pk,
-                source_path=source.path,
-                destination_path=destination.path,
-                size=size,
-                checksum=found or "",
+            (
+                self.task.pk,
+                source.path,
+                destination.path,
+                size,
+                found or "",
+                algorithm,
             )
         )
 
@@ -301,14 +399,19 @@ class TransferRun:
         wanted = checksum(source.real)
         return wanted if checksum(destination.real) == wanted else None
 
+    def _check_quota(self, source: Spot) -> None:
+        if not knobs.quota_bytes:
+            return
+        size = os.stat(source.real).st_size
+        if self.progress.bytes_transferred + size > knobs.quota_bytes:
+            raise Fault("QUOTA_EXCEEDED", f"Path: {source.path}")
+
     def _check_external(self, source: Spot, item: dict[str, Any]) -> None:
         wanted = item.get("external_checksum")
         if not wanted:
             return
-        try:
-            found = checksum(source.real, item.get("checksum_algorithm") or "md5")
-        except ValueError as err:
-            raise Fatal("INTERNAL_ERROR", str(err)) from err
+        found = checksum(source.real, item.get("checksum_algorithm") or "md5")
+        self.progress.bytes_checksummed += os.stat(source.real).st_size
         if found != str(wanted).lower():
             raise Fault("EXTERNAL_CHECKSUM_MISMATCH", f"Path: {source.path}")
 
@@ -316,7 +419,13 @@ class TransferRun:
         with os.scandir(destination.real) as listing:
             extra = [one for one in listing if one.name not in names]
         for one in extra:
-            remove(one.path, self.check_stop, lambda: None)
+            remove(one.path, self.check_stop, lambda files: None)
+
+
+def _kind_of(one: os.DirEntry[str]) -> str:
+    if one.is_symlink():
+        return "link"
+    return "dir" if one.is_dir(follow_symlinks=False) else "file"
 
 
 class DeleteRun:
@@ -334,11 +443,12 @@ class DeleteRun:
 
     def run(self) -> None:
         """:raises Fatal: a directory without ``recursive``
-        :raises Stopped: from ``check_stop``"""
+        :raises Stopped: from ``check_stop``
+        :raises CredentialsExpired: a consent or a session ran out"""
         try:
-            self.collection = usable_collection(self.caller, self.task.source_id)
-        except TransferFailure as failure:
-            self.report(of_failure(failure, at_source=True))
+            self.collection = usable(self.caller, self.task.source_id)
+        except Fault as fault:
+            self.report(fault)
             return
         for item in self.options["DATA"]:
             for path in self._paths(item["path"]):
@@ -390,12 +500,12 @@ class DeleteRun:
                 raise of_os_error(err, where.path) from err
         self.progress.done.add(where.path)
 
-    def _count(self) -> None:
-        self.progress.files += 1
+    def _count(self, files: int) -> None:
+        self.progress.files += files
         self.progress.write()
 
 
-def remove(real: str, check_stop: CheckStop, count: Callable[[], None]) -> None:
+def remove(real: str, check_stop: CheckStop, count: Callable[[int], None]) -> None:
     """Remove a file, a link (never its target) or a whole tree.
 
     :raises OSError: as the calls that it makes
@@ -404,9 +514,13 @@ def remove(real: str, check_stop: CheckStop, count: Callable[[], None]) -> None:
     if stat.S_ISDIR(os.lstat(real).st_mode):
         with os.scandir(real) as listing:
             inner = [one.path for one in listing]
+        if tree := lazy.tree_at(real):
+            count(tree.count)
+            os.unlink(f"{real}/{lazy.MARKER}")
+            inner = []
         for path in inner:
             remove(path, check_stop, count)
         os.rmdir(real)
     else:
         os.unlink(real)
-        count()
+        count(1)

@@ -1,4 +1,4 @@
-"""Access rules of guest collections, and bookmarks.
+"""Access rules of guest collections, roles, and bookmarks.
 
 https://docs.globus.org/api/transfer/acl/
 https://docs.globus.org/api/transfer/endpoint_bookmarks/
@@ -11,8 +11,13 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from sandbox import clock
-from sandbox.models import AccessRule, Bookmark, Collection, Role
-from sandbox.transfer.access import effective_roles, rules_for, visible_collection
+from sandbox.models import AccessRule, Bookmark, Collection, Group, Identity, Role
+from sandbox.transfer.access import (
+    ROLES,
+    effective_roles,
+    rules_for,
+    visible_collection,
+)
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.errors import (
     TransferFailure,
@@ -24,6 +29,8 @@ from sandbox.transfer.errors import (
 from sandbox.transfer.files import document_of, text_of
 
 MANAGERS = frozenset({"administrator", "access_manager"})
+MOST_RULES = 1000
+MOST_BOOKMARKS = 100
 PRINCIPALS = ("identity", "group", "all_authenticated_users", "anonymous")
 
 
@@ -39,8 +46,8 @@ def rule_document(rule: AccessRule) -> dict[str, Any]:
         "permissions": rule.permissions,
         "create_time": clock.iso(rule.created_at),
         "expiration_date": clock.iso_or_none(rule.expires_at),
-        "notify_email": None,
-        "notify_message": None,
+        "notify_email": rule.notify_email or None,
+        "notify_message": rule.notify_message or None,
     }
 
 
@@ -102,8 +109,13 @@ def create_access(
         permissions=_permissions(document),
         created_at=clock.now(),
         expires_at=_expiration(document),
+        notify_email=_note(document, "notify_email"),
+        notify_message=_note(document, "notify_message"),
     )
-    _store_new(rule)
+    with transaction.atomic():
+        if collection.rules.count() >= MOST_RULES:
+            raise conflict("The collection has its 1000 access rules", "LimitExceeded")
+        _store_new(rule)
     return {
         "DATA_TYPE": "access_create_result",
         "code": "Created",
@@ -133,7 +145,25 @@ def _principal_type(document: dict[str, Any]) -> str:
     needs_principal = kind in ("identity", "group")
     if needs_principal != bool(document.get("principal")):
         raise bad_request("principal must be a UUID for an identity or a group, or ''")
+    if needs_principal:
+        check_principal(str(kind), document.get("principal"))
     return str(kind)
+
+
+def check_principal(kind: str, principal: Any) -> None:
+    """:raises TransferFailure: there is no such identity or group"""
+    rows = Identity.objects if kind == "identity" else Group.objects
+    if not isinstance(principal, str) or "\0" in principal:
+        raise bad_request("principal must be a UUID")
+    if not rows.filter(pk=principal).exists():
+        raise bad_request(f"There is no {kind} '{principal}'")
+
+
+def _note(document: dict[str, Any], name: str) -> str:
+    value = document.get(name)
+    if value is not None and (not isinstance(value, str) or "\0" in value):
+        raise bad_request(f"{name} must be a text")
+    return value or ""
 
 
 def _permissions(document: dict[str, Any]) -> str:
@@ -148,7 +178,7 @@ def _expiration(document: dict[str, Any]) -> float | None:
         return None
     try:
         return clock.from_text(str(text))
-    except ValueError as err:
+    except (ValueError, OverflowError) as err:
         raise bad_request(f"Invalid expiration_date: '{text}'") from err
 
 
@@ -205,6 +235,65 @@ def role_list(
     return {"DATA_TYPE": "role_list", "DATA": [_role_document(one) for one in roles]}
 
 
+def _administered(caller: Caller, collection_id: str) -> Collection:
+    collection = visible_collection(caller, collection_id)
+    if "administrator" not in effective_roles(caller, collection):
+        raise TransferFailure(403, "PermissionDenied", "You may not manage roles")
+    return collection
+
+
+@transfer_view
+def create_role(
+    request: HttpRequest, caller: Caller, collection_id: str
+) -> dict[str, Any]:
+    document = document_of(request, "role")
+    collection = _administered(caller, collection_id)
+    kind = document.get("principal_type")
+    if kind not in ("identity", "group"):
+        raise bad_request(f"Invalid principal_type: '{kind}'")
+    if document.get("role") not in ROLES:
+        raise bad_request(f"Invalid role: '{document.get('role')}'")
+    check_principal(str(kind), document.get("principal"))
+    role = Role(
+        id=str(uuid.uuid4()),
+        collection=collection,
+        principal_type=str(kind),
+        principal=str(document["principal"]),
+        role=str(document["role"]),
+    )
+    with transaction.atomic():
+        same = collection.roles.filter(principal=role.principal, role=role.role)
+        if same.exists():
+            raise conflict("Such a role exists", "Exists")
+        role.save(force_insert=True)
+    return {**_role_document(role), "HTTP_STATUS": 201}
+
+
+def _role(collection: Collection, role_id: str) -> Role:
+    role = collection.roles.filter(pk=role_id).first()
+    if role is None:
+        raise not_found(f"No such role '{role_id}'", "RoleNotFound")
+    return role
+
+
+@transfer_view
+def role(
+    request: HttpRequest, caller: Caller, collection_id: str, role_id: str
+) -> dict[str, Any]:
+    collection = visible_collection(caller, collection_id)
+    if not effective_roles(caller, collection):
+        raise TransferFailure(403, "PermissionDenied", "You have no role here")
+    return _role_document(_role(collection, role_id))
+
+
+@transfer_view
+def delete_role(
+    request: HttpRequest, caller: Caller, collection_id: str, role_id: str
+) -> dict[str, Any]:
+    _role(_administered(caller, collection_id), role_id).delete()
+    return _result("Deleted", "Role deleted successfully.")
+
+
 # --- bookmarks
 
 
@@ -245,6 +334,8 @@ def create_bookmark(request: HttpRequest, caller: Caller) -> dict[str, Any]:
 
 def _bookmark_name(document: dict[str, Any]) -> str:
     name = text_of(document, "name")
+    if len(name) > 128:
+        raise bad_request("A bookmark's name has at most 128 characters")
     if name != name.strip():
         raise bad_request("A bookmark's name has no outer blanks")
     return name
@@ -253,6 +344,9 @@ def _bookmark_name(document: dict[str, Any]) -> str:
 @transaction.atomic
 def _store_bookmark(bookmark: Bookmark) -> None:
     others = Bookmark.objects.filter(owner=bookmark.owner, name=bookmark.name)
+    own = Bookmark.objects.filter(owner=bookmark.owner).exclude(pk=bookmark.pk)
+    if own.count() >= MOST_BOOKMARKS:
+        raise conflict("You have 100 bookmarks already", "LimitExceeded")
     if others.exclude(pk=bookmark.pk).exists():
         raise conflict(f"A bookmark '{bookmark.name}' exists", "Exists")
     bookmark.save()

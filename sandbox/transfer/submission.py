@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from sandbox import clock
 from sandbox.knobs import current as knobs
 from sandbox.models import Collection, Task
-from sandbox.transfer.access import usable_collection
+from sandbox.transfer.access import check_local_user, usable_collection
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.engine import engine
 from sandbox.transfer.errors import bad_request, conflict, transfer_view
@@ -31,13 +31,22 @@ def submission_id(request: HttpRequest, caller: Caller) -> dict[str, Any]:
 
 @transfer_view
 def transfer(request: HttpRequest, caller: Caller) -> dict[str, Any]:
-    document = document_of(request, "transfer")
+    return submit_transfer(caller, document_of(request, "transfer"))
+
+
+def submit_transfer(caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+    """Accept a transfer, from a client or from a timer; returns the result.
+
+    :raises TransferFailure: it is refused
+    """
     submission = submission_of(document)
     if earlier := _repeated(caller, submission):
         return _result(earlier, "Duplicate")
     _check_common(document)
     source = usable_collection(caller, text_of(document, "source_endpoint"))
     destination = usable_collection(caller, text_of(document, "destination_endpoint"))
+    check_local_user(caller, source, document.get("source_local_user"))
+    check_local_user(caller, destination, document.get("destination_local_user"))
     _check_transfer(document)
     return _submit(caller, Wish("TRANSFER", submission, document, source, destination))
 
@@ -50,7 +59,10 @@ def delete(request: HttpRequest, caller: Caller) -> dict[str, Any]:
         return _result(earlier, "Duplicate")
     _check_common(document)
     collection = usable_collection(caller, text_of(document, "endpoint"))
+    check_local_user(caller, collection, document.get("local_user"))
+    _check_flags(document, _DELETE_FLAGS)
     for item in document["DATA"]:
+        _check_type(item, ("delete_item",))
         text_of(item, "path")
     return _submit(caller, Wish("DELETE", submission, document, collection, None))
 
@@ -80,6 +92,17 @@ def _repeated(caller: Caller, submission: str) -> Task | None:
     ).first()
 
 
+def check_transfer(document: dict[str, Any]) -> None:
+    """Look at a transfer document without its collections.
+
+    :raises TransferFailure: it would be refused
+    """
+    _check_common(document)
+    for name in ("source_endpoint", "destination_endpoint"):
+        text_of(document, name)
+    _check_transfer(document)
+
+
 def _check_common(document: dict[str, Any]) -> None:
     items = document.get("DATA")
     if not isinstance(items, list) or not items:
@@ -98,7 +121,7 @@ def check_label(label: Any) -> None:
         return
     if not isinstance(label, str) or len(label) > LONGEST_LABEL:
         raise bad_request(f"label must be a text of at most {LONGEST_LABEL} characters")
-    if label != label.strip() or "\n" in label:
+    if label != label.strip() or set("\r\n\0") & set(label):
         raise bad_request("label must not have outer blanks or line breaks")
 
 
@@ -112,13 +135,21 @@ def deadline_of(document: dict[str, Any]) -> float:
         return clock.now() + knobs.deadline_seconds
     try:
         moment = clock.from_text(str(text))
-    except ValueError as err:
+    except (ValueError, OverflowError) as err:
         raise bad_request(f"Invalid deadline: '{text}'") from err
     if moment <= clock.now():
         raise bad_request("deadline is in the past")
     return moment
 
 
+_DELETE_FLAGS = (
+    "recursive",
+    "ignore_missing",
+    "interpret_globs",
+    "notify_on_succeeded",
+    "notify_on_failed",
+    "notify_on_inactive",
+)
 _FLAGS = (
     "verify_checksum",
     "preserve_timestamp",
@@ -126,23 +157,59 @@ _FLAGS = (
     "skip_source_errors",
     "fail_on_quota_errors",
     "delete_destination_extra",
+    "store_base_path_info",
+    "notify_on_succeeded",
+    "notify_on_failed",
+    "notify_on_inactive",
 )
+
+
+def _check_flags(document: dict[str, Any], names: tuple[str, ...]) -> None:
+    for name in names:
+        value = document.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise bad_request(f"{name} must be true or false")
+
+
+def _check_type(item: dict[str, Any], known: tuple[str, ...]) -> None:
+    kind = item.get("DATA_TYPE", known[0])
+    if kind not in known:
+        raise bad_request(f"Invalid item DATA_TYPE: '{kind}'")
 
 
 def _check_transfer(document: dict[str, Any]) -> None:
     for item in document["DATA"]:
+        _check_type(item, ("transfer_item", "transfer_symlink_item"))
         text_of(item, "source_path")
         text_of(item, "destination_path")
-        if item.get("recursive") not in (None, True, False):
-            raise bad_request("recursive must be true or false")
-    for flag in _FLAGS:
-        if document.get(flag) not in (None, True, False):
-            raise bad_request(f"{flag} must be true or false")
-    if document.get("sync_level") not in (None, 0, 1, 2, 3):
+        _check_flags(item, ("recursive",))
+        _check_checksum(item)
+    _check_flags(document, _FLAGS)
+    level = document.get("sync_level")
+    if level is not None and (type(level) is not int or not 0 <= level <= 3):
         raise bad_request("sync_level must be null or 0 to 3")
-    if document.get("recursive_symlinks", "ignore") not in ("ignore", "keep", "copy"):
+    if document.get("recursive_symlinks") not in (None, "ignore", "keep", "copy"):
         raise bad_request("recursive_symlinks must be ignore, keep or copy")
-    for rule in document.get("filter_rules") or []:
+    _check_filter_rules(document.get("filter_rules"))
+
+
+#: not known of production: which checksum algorithms an item may name
+ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+
+
+def _check_checksum(item: dict[str, Any]) -> None:
+    for name in ("external_checksum", "checksum_algorithm"):
+        if not isinstance(item.get(name), str | None):
+            raise bad_request(f"{name} must be a text")
+    algorithm = item.get("checksum_algorithm")
+    if algorithm and algorithm.lower().replace("-", "") not in ALGORITHMS:
+        raise bad_request(f"Unknown checksum_algorithm: '{algorithm}'")
+
+
+def _check_filter_rules(rules: Any) -> None:
+    if rules is not None and not isinstance(rules, list):
+        raise bad_request("filter_rules must be a list")
+    for rule in rules or []:
         if not isinstance(rule, dict) or not isinstance(rule.get("name"), str):
             raise bad_request("A filter rule needs a name")
         if rule.get("method", "exclude") not in ("include", "exclude"):
@@ -195,6 +262,8 @@ def _stored(caller: Caller, wish: Wish) -> tuple[Task, str]:
         destination_id=wish.destination.pk if wish.destination else "",
         requested_at=now,
         deadline_at=deadline_of(wish.document),
+        has_own_deadline=wish.document.get("deadline") is not None,
+        timer_id=caller.timer_id,
         subtasks_total=1,
     )
     return task, "Accepted"

@@ -3,6 +3,7 @@
 https://docs.globus.org/api/transfer/task/
 """
 
+import posixpath
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -10,11 +11,12 @@ from django.http import HttpRequest
 
 from sandbox import clock
 from sandbox.models import Collection, Task, TaskEvent
+from sandbox.transfer import pauses
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.collections import with_fields
 from sandbox.transfer.engine import engine
 from sandbox.transfer.errors import bad_request, conflict, not_found, transfer_view
-from sandbox.transfer.files import document_of, number
+from sandbox.transfer.files import LONGEST_NUMBER, document_of, number
 from sandbox.transfer.listing import moment_range, order_terms, text_test
 from sandbox.transfer.submission import check_label, deadline_of
 
@@ -35,10 +37,18 @@ _ORDERS = {
 }
 
 
-def document(task: Task, names: dict[str, str]) -> dict[str, Any]:
+Collections = dict[str, Collection]
+
+
+def task_document(task: Task) -> dict[str, Any]:
+    """One task's document, with its collections looked up."""
+    return document(task, collections_of([task]))
+
+
+def document(task: Task, collections: Collections) -> dict[str, Any]:
     """The task document of section 3.7.
 
-    :param names: ``{collection id: display name}``
+    :param collections: ``{id: collection}``; a deleted one is missing
     """
     submitted = task.document
     is_transfer = task.type == "TRANSFER"
@@ -57,14 +67,14 @@ def document(task: Task, names: dict[str, str]) -> dict[str, Any]:
         "request_time": clock.iso(task.requested_at),
         "completion_time": clock.iso_or_none(task.completed_at),
         "deadline": clock.iso(task.deadline_at),
-        **_end("source", task.source_id, names),
-        **_end("destination", task.destination_id or None, names),
+        **_end("source", task, task.source_id, collections),
+        **_end("destination", task, task.destination_id or None, collections),
         "sync_level": submitted.get("sync_level"),
         "encrypt_data": bool(submitted.get("encrypt_data")),
         "verify_checksum": bool(submitted.get("verify_checksum")),
         "preserve_timestamp": bool(submitted.get("preserve_timestamp")),
         "delete_destination_extra": bool(submitted.get("delete_destination_extra")),
-        "recursive_symlinks": submitted.get("recursive_symlinks", "ignore")
+        "recursive_symlinks": submitted.get("recursive_symlinks") or "ignore"
         if is_transfer
         else None,
         "skip_source_errors": bool(submitted.get("skip_source_errors")),
@@ -75,22 +85,41 @@ def document(task: Task, names: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _end(side: str, collection_id: str | None, names: dict[str, str]) -> dict[str, Any]:
-    name = names.get(collection_id or "")
+def _end(
+    side: str, task: Task, collection_id: str | None, collections: Collections
+) -> dict[str, Any]:
+    collection = collections.get(collection_id or "")
+    host = collection.host if collection else None
+    is_mapped = collection is not None and host is None
+    field = f"{side}_local_user" if task.type == "TRANSFER" else "local_user"
+    local_user = task.document.get(field) if is_mapped else None
     return {
         f"{side}_endpoint": collection_id,
         f"{side}_endpoint_id": collection_id,
-        f"{side}_endpoint_display_name": name,
-        f"{side}_host_endpoint": None,
-        f"{side}_host_endpoint_id": None,
-        f"{side}_host_endpoint_display_name": None,
-        f"{side}_host_path": None,
-        f"{side}_mapped_collection_id": None,
-        f"{side}_mapped_collection_display_name": None,
-        f"{side}_local_user": None,
-        f"{side}_local_user_status": "NO_PERMISSION",
-        f"{side}_base_path": None,
+        f"{side}_endpoint_display_name": collection.display_name
+        if collection
+        else None,
+        f"{side}_host_endpoint": host.pk if host else None,
+        f"{side}_host_endpoint_id": host.pk if host else None,
+        f"{side}_host_endpoint_display_name": host.display_name if host else None,
+        f"{side}_host_path": collection.host_path if collection and host else None,
+        f"{side}_mapped_collection_id": host.pk if host else None,
+        f"{side}_mapped_collection_display_name": host.display_name if host else None,
+        f"{side}_local_user": local_user,
+        f"{side}_local_user_status": "OK" if local_user else "NO_PERMISSION",
+        f"{side}_base_path": _base_path(side, task),
     }
+
+
+def _base_path(side: str, task: Task) -> str | None:
+    """What all paths of a side have in common, if the task was to keep that."""
+    if task.type != "TRANSFER" or not task.document.get("store_base_path_info"):
+        return None
+    folders = [
+        posixpath.dirname(f"/{item[f'{side}_path'].strip('/')}")
+        for item in task.document["DATA"]
+    ]
+    return f"{posixpath.commonpath(folders).rstrip('/')}/"
 
 
 def _health(task: Task) -> dict[str, Any]:
@@ -107,9 +136,11 @@ def _health(task: Task) -> dict[str, Any]:
         else None,
         "nice_status_expires_in": -1 if is_running else None,
         "fatal_error": task.fatal_error,
-        "canceled_by_admin": None,
-        "canceled_by_admin_message": None,
-        "history_deleted": False,
+        "canceled_by_admin": task.canceled_by_admin or None,
+        "canceled_by_admin_message": task.admin_message or None
+        if task.canceled_by_admin
+        else None,
+        "history_deleted": not has_history(task),
     }
 
 
@@ -124,7 +155,7 @@ def _counters(task: Task) -> dict[str, Any]:
     return {
         "files": task.files,
         "directories": task.directories,
-        "symlinks": 0,
+        "symlinks": task.symlinks,
         "files_skipped": task.files_skipped,
         "files_transferred": task.files_transferred,
         "bytes_transferred": task.bytes_transferred,
@@ -143,12 +174,11 @@ def _counters(task: Task) -> dict[str, Any]:
     }
 
 
-def _names(tasks: list[Task]) -> dict[str, str]:
+def collections_of(tasks: list[Task]) -> Collections:
     wanted = {task.source_id for task in tasks} | {
         task.destination_id for task in tasks if task.destination_id
     }
-    found = Collection.objects.filter(pk__in=wanted)
-    return dict(found.values_list("pk", "display_name"))
+    return Collection.objects.select_related("host").in_bulk(list(wanted))
 
 
 def owned_task(caller: Caller, task_id: str) -> Task:
@@ -169,7 +199,7 @@ def owned_task(caller: Caller, task_id: str) -> Task:
 @transfer_view
 def task(request: HttpRequest, caller: Caller, task_id: str) -> dict[str, Any]:
     found = owned_task(caller, task_id)
-    return with_fields(document(found, _names([found])), request.GET.get("fields"))
+    return with_fields(task_document(found), request.GET.get("fields"))
 
 
 @transfer_view
@@ -183,6 +213,7 @@ def update(request: HttpRequest, caller: Caller, task_id: str) -> dict[str, Any]
         values["label"] = changes["label"]
     if changes.get("deadline") is not None:
         values["deadline_at"] = deadline_of(changes)
+        values["has_own_deadline"] = True
     unfinished = Task.objects.filter(pk=found.pk, status__in=UNFINISHED)
     if not unfinished.update(**values or {"label": found.label}):
         raise conflict(f"Task '{task_id}' is complete")
@@ -208,6 +239,7 @@ def task_list(request: HttpRequest, caller: Caller) -> dict[str, Any]:
     if limit > MOST_TASKS:
         raise bad_request(f"limit must not be larger than {MOST_TASKS}")
     found = Task.objects.filter(owner__in=caller.identity_ids)
+    found = found.filter(Q(completed_at=None) | Q(completed_at__gt=_history_begins()))
     for text in request.GET.getlist("filter"):
         found = _filtered(found, text)
     total = found.count()
@@ -216,7 +248,7 @@ def task_list(request: HttpRequest, caller: Caller) -> dict[str, Any]:
             offset : offset + limit
         ]
     )
-    names = _names(page)
+    known = collections_of(page)
     return {
         "DATA_TYPE": "task_list",
         "length": len(page),
@@ -224,9 +256,21 @@ def task_list(request: HttpRequest, caller: Caller) -> dict[str, Any]:
         "offset": offset,
         "total": total,
         "DATA": [
-            with_fields(document(one, names), request.GET.get("fields")) for one in page
+            with_fields(document(one, known), request.GET.get("fields")) for one in page
         ],
     }
+
+
+HISTORY_SECONDS = 30 * 86_400
+
+
+def _history_begins() -> float:
+    """Tasks that ended earlier leave the lists, and their details are deleted."""
+    return clock.now() - HISTORY_SECONDS
+
+
+def has_history(task: Task) -> bool:
+    return task.completed_at is None or task.completed_at > _history_begins()
 
 
 def _order(request: HttpRequest) -> list[str]:
@@ -279,8 +323,13 @@ def _labels(found: QuerySet[Task], value: str) -> Q:
 
 @transfer_view
 def event_list(request: HttpRequest, caller: Caller, task_id: str) -> dict[str, Any]:
-    found = owned_task(caller, task_id)
+    return events_of(request, owned_task(caller, task_id))
+
+
+def events_of(request: HttpRequest, found: Task) -> dict[str, Any]:
     events = TaskEvent.objects.filter(task=found).order_by("-time", "-id")
+    if not has_history(found):
+        events = events.none()
     wanted = request.GET.get("filter", "")
     if wanted not in ("", "is_error:0", "is_error:1"):
         raise bad_request(f"Invalid filter: '{wanted}'")
@@ -314,7 +363,7 @@ MARKED_PAGE = 100
 
 def _marker(request: HttpRequest) -> int:
     text = request.GET.get("marker", "") or "0"
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > LONGEST_NUMBER:
         raise bad_request(f"Invalid marker: '{text}'")
     return int(text)
 
@@ -323,8 +372,11 @@ def _marker(request: HttpRequest) -> int:
 def successful_transfers(
     request: HttpRequest, caller: Caller, task_id: str
 ) -> dict[str, Any]:
+    return successes_of(request, owned_task(caller, task_id))
+
+
+def successes_of(request: HttpRequest, found: Task) -> dict[str, Any]:
     """Only finished transfers have this list."""
-    found = owned_task(caller, task_id)
     if found.type != "TRANSFER" or found.status in UNFINISHED:
         raise bad_request("Only completed transfer tasks have successful transfers")
     marker = _marker(request)
@@ -341,7 +393,7 @@ def successful_transfers(
                 "destination_path": row.destination_path,
                 "size": row.size,
                 "checksum": row.checksum or None,
-                "checksum_algorithm": "sha256" if row.checksum else None,
+                "checksum_algorithm": row.checksum_algorithm or None,
             }
             for row in page
         ],
@@ -352,7 +404,10 @@ def successful_transfers(
 def skipped_errors(
     request: HttpRequest, caller: Caller, task_id: str
 ) -> dict[str, Any]:
-    found = owned_task(caller, task_id)
+    return skips_of(request, owned_task(caller, task_id))
+
+
+def skips_of(request: HttpRequest, found: Task) -> dict[str, Any]:
     marker = _marker(request)
     rows = list(found.skips.filter(pk__gt=marker).order_by("pk")[: MARKED_PAGE + 1])
     page = rows[:MARKED_PAGE]
@@ -369,10 +424,10 @@ def skipped_errors(
                 "error_details": row.error_details,
                 "error_time": clock.iso(row.error_time),
                 "is_directory": row.is_directory,
-                "is_symlink": False,
+                "is_symlink": row.is_symlink,
                 "is_delete_destination_extra": False,
-                "external_checksum": None,
-                "checksum_algorithm": None,
+                "external_checksum": row.external_checksum or None,
+                "checksum_algorithm": row.checksum_algorithm or None,
             }
             for row in page
         ],
@@ -381,12 +436,4 @@ def skipped_errors(
 
 @transfer_view
 def pause_info(request: HttpRequest, caller: Caller, task_id: str) -> dict[str, Any]:
-    owned_task(caller, task_id)
-    return {
-        "DATA_TYPE": "pause_info_limited",
-        "pause_rules": [],
-        "source_pause_message": None,
-        "destination_pause_message": None,
-        "source_pause_message_share": None,
-        "destination_pause_message_share": None,
-    }
+    return pauses.pause_info(owned_task(caller, task_id))

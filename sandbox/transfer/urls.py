@@ -6,9 +6,18 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
-from sandbox.transfer import collections, files, sharing, submission, tasks
+from sandbox.transfer import (
+    collections,
+    files,
+    hosting,
+    managing,
+    sharing,
+    submission,
+    tasks,
+)
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.errors import TransferFailure, transfer_view
+from sandbox.wire import UNEXPECTED
 
 View = Callable[..., HttpResponse]
 
@@ -16,6 +25,7 @@ View = Callable[..., HttpResponse]
 @transfer_view
 def unknown(request: HttpRequest, caller: Caller, **parts: str) -> dict[str, Any]:
     """Anything else, answered as the service answers a wrong path."""
+    request.META[UNEXPECTED] = True
     raise TransferFailure(
         404,
         "ClientError.NotFound",
@@ -35,18 +45,33 @@ def by_method(**views: View) -> View:
 _COLLECTION = "endpoint/<str:collection_id>"
 _FILES = "operation/endpoint/<str:collection_id>"
 _TASK = "task/<str:task_id>"
+_MANAGED = "endpoint_manager/endpoint/<str:collection_id>"
+_WATCHED = "endpoint_manager/task/<str:task_id>"
 
 urlpatterns = [
     path("endpoint_search", by_method(GET=collections.endpoint_search)),
-    path("endpoint/<str:collection_id>", by_method(GET=collections.endpoint)),
+    path("shared_endpoint", by_method(POST=hosting.create_guest)),
     path(
-        "endpoint/<str:collection_id>/my_shared_endpoint_list",
+        _COLLECTION,
+        by_method(GET=collections.endpoint, PUT=hosting.update, DELETE=hosting.delete),
+    ),
+    path(
+        f"{_COLLECTION}/my_shared_endpoint_list",
         by_method(GET=collections.my_shared_endpoint_list),
     ),
+    path(f"{_COLLECTION}/shared_endpoint_list", by_method(GET=hosting.guests)),
     path(
-        "endpoint/<str:collection_id>/access_list",
-        by_method(GET=sharing.access_list),
+        f"{_COLLECTION}/my_effective_pause_rule_list",
+        by_method(GET=hosting.pause_rules),
     ),
+    path(f"{_COLLECTION}/server_list", by_method(GET=hosting.servers)),
+    path(f"{_COLLECTION}/server/<str:number>", by_method(GET=hosting.server)),
+    path(f"{_COLLECTION}/subscription", by_method(PUT=hosting.subscription)),
+    path(
+        f"{_COLLECTION}/subscription_admin_verified",
+        by_method(PUT=hosting.subscription),
+    ),
+    path(f"{_COLLECTION}/access_list", by_method(GET=sharing.access_list)),
     path(f"{_COLLECTION}/access", by_method(POST=sharing.create_access)),
     path(
         f"{_COLLECTION}/access/<str:rule_id>",
@@ -57,6 +82,11 @@ urlpatterns = [
         ),
     ),
     path(f"{_COLLECTION}/role_list", by_method(GET=sharing.role_list)),
+    path(f"{_COLLECTION}/role", by_method(POST=sharing.create_role)),
+    path(
+        f"{_COLLECTION}/role/<str:role_id>",
+        by_method(GET=sharing.role, DELETE=sharing.delete_role),
+    ),
     path("bookmark_list", by_method(GET=sharing.bookmark_list)),
     path("bookmark", by_method(POST=sharing.create_bookmark)),
     path(
@@ -71,6 +101,7 @@ urlpatterns = [
     path(f"{_FILES}/stat", by_method(GET=files.stat)),
     path(f"{_FILES}/mkdir", by_method(POST=files.mkdir)),
     path(f"{_FILES}/rename", by_method(POST=files.rename)),
+    path(f"{_FILES}/symlink", by_method(POST=files.symlink)),
     path("submission_id", by_method(GET=submission.submission_id)),
     path("transfer", by_method(POST=submission.transfer)),
     path("delete", by_method(POST=submission.delete)),
@@ -81,5 +112,41 @@ urlpatterns = [
     path(f"{_TASK}/successful_transfers", by_method(GET=tasks.successful_transfers)),
     path(f"{_TASK}/skipped_errors", by_method(GET=tasks.skipped_errors)),
     path(f"{_TASK}/pause_info", by_method(GET=tasks.pause_info)),
+    path(
+        "endpoint_manager/monitored_endpoints",
+        by_method(GET=managing.monitored_endpoints),
+    ),
+    path(f"{_MANAGED}", by_method(GET=managing.endpoint)),
+    path(
+        f"{_MANAGED}/hosted_endpoint_list",
+        by_method(GET=managing.hosted_endpoint_list),
+    ),
+    path(f"{_MANAGED}/access_list", by_method(GET=managing.access_list)),
+    path("endpoint_manager/task_list", by_method(GET=managing.task_list)),
+    path(_WATCHED, by_method(GET=managing.task)),
+    path(f"{_WATCHED}/event_list", by_method(GET=managing.event_list)),
+    path(
+        f"{_WATCHED}/successful_transfers",
+        by_method(GET=managing.successful_transfers),
+    ),
+    path(f"{_WATCHED}/skipped_errors", by_method(GET=managing.skipped_errors)),
+    path(f"{_WATCHED}/pause_info", by_method(GET=managing.pause_info)),
+    path("endpoint_manager/admin_cancel", by_method(POST=managing.admin_cancel)),
+    path(
+        "endpoint_manager/admin_cancel/<str:order_id>",
+        by_method(GET=managing.admin_cancel_status),
+    ),
+    path("endpoint_manager/admin_pause", by_method(POST=managing.admin_pause)),
+    path("endpoint_manager/admin_resume", by_method(POST=managing.admin_resume)),
+    path("endpoint_manager/pause_rule_list", by_method(GET=managing.pause_rule_list)),
+    path("endpoint_manager/pause_rule", by_method(POST=managing.create_pause_rule)),
+    path(
+        "endpoint_manager/pause_rule/<str:rule_id>",
+        by_method(
+            GET=managing.pause_rule,
+            PUT=managing.update_pause_rule,
+            DELETE=managing.delete_pause_rule,
+        ),
+    ),
     re_path("", unknown),
 ]

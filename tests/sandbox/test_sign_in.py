@@ -1,9 +1,8 @@
-"""Section 9, checks 8 to 18: the authorize page, the code, the id token."""
+"""Section 9, checks 8 to 16: the authorize page, the code, the id token."""
 
 import base64
 import hashlib
 import time
-from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import globus_sdk
@@ -12,7 +11,7 @@ import pytest
 import requests
 
 from sandbox import seed
-from sandbox.testing import SandboxError, answer_authorize_page
+from sandbox.testing import SandboxError
 from tests.sandbox.conftest import GROUPS_VIEW, TRANSFER_ALL, data_access_scope
 
 
@@ -231,40 +230,6 @@ def test_check_16_a_raw_scope_tree_is_parsed(sandbox, portal_app):
     tokens = exchange(sandbox, sandbox.code(url, "ada")).json()
     assert tokens["scope"] == TRANSFER_ALL
     assert tokens["resource_server"] == "transfer.api.globus.org"
-
-
-def test_check_17_a_step_up_is_a_new_authentication(sandbox, portal_app):
-    def auth_times(browser, who) -> dict[str, Any]:
-        url = authorize_url(
-            sandbox, scope="openid", session_required_identities=seed.ADA_LAB_ID
-        )
-        location = answer_authorize_page(browser, url, who)
-        code = parse_qs(urlsplit(location).query)["code"][0]
-        token = exchange(sandbox, code).json()["access_token"]
-        info = portal_app.post(
-            "/v2/oauth2/token/introspect",
-            data={"token": token, "include": "session_info,identity_set"},
-            encoding="form",
-        )
-        assert set(info["identity_set"]) >= {seed.ADA_ID}
-        authentications: dict[str, Any] = info["session_info"]["authentications"]
-        return authentications
-
-    with requests.Session() as browser:
-        assert set(auth_times(browser, "ada")) == {seed.ADA_ID}
-        sandbox.advance(100)
-        both = auth_times(browser, seed.ADA_LAB)
-    assert set(both) == {seed.ADA_ID, seed.ADA_LAB_ID}
-    later = both[seed.ADA_LAB_ID]["auth_time"] - both[seed.ADA_ID]["auth_time"]
-    assert later >= 99
-
-
-def test_check_18_session_parameters_of_the_sdk(sandbox, portal_app):
-    portal_app.oauth2_start_flow(seed.PORTAL_REDIRECT_URI, "openid")
-    url = portal_app.oauth2_get_authorize_url(
-        session_required_mfa=True, session_message="Hello & <b>", prompt="login"
-    )
-    assert sandbox.approve(url, "ada").startswith(seed.PORTAL_REDIRECT_URI)
 
 
 def test_auto_approve_asks_nobody(sandbox):

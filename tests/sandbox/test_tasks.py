@@ -8,6 +8,7 @@ import pytest
 
 from sandbox import seed
 from sandbox.testing import Sandbox
+from tests.sandbox.conftest import data_access_scope
 from tests.sandbox.waiting import finished, has_nice_status, until
 
 DAY = 86_400
@@ -371,14 +372,18 @@ def test_a_hundred_pending_tasks_are_enough(sandbox, client):
     assert caught.value.http_status == 409
 
 
-def test_a_task_uses_the_consent_of_now(sandbox, client):
+def test_a_task_without_its_consent_waits_for_it(sandbox, client, sign_in):
     sandbox.set(hold_tasks=True)
     document = globus_sdk.TransferData(seed.TUTORIAL_1, seed.LAPTOP)
     document.add_item("/share/godata/file1.txt", "/file1.txt")
     task_id = client.submit_transfer(document)["task_id"]
     sandbox.withdraw_consents(username=seed.ADA)
     sandbox.set(hold_tasks=False)
-    assert has_nice_status(client, task_id, "PERMISSION_DENIED")["is_ok"] is False
+    task = has_nice_status(client, task_id, "NO_CREDENTIALS")
+    assert (task["status"], task["is_ok"]) == ("INACTIVE", False)
+    assert next(one["code"] for one in client.task_event_list(task_id)) == "AUTH"
+    sign_in("ada", data_access_scope(seed.TUTORIAL_1))
+    assert finished(client, task_id)["status"] == "SUCCEEDED"
 
 
 def test_a_restart_takes_unfinished_tasks_up_again(tmp_path, monkeypatch):

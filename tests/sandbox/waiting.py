@@ -20,7 +20,10 @@ def finished(
     client: globus_sdk.TransferClient, task_id: str
 ) -> globus_sdk.GlobusHTTPResponse:
     """The task once it is SUCCEEDED or FAILED."""
-    until(lambda: client.get_task(task_id)["status"] != "ACTIVE", f"end of {task_id}")
+    until(
+        lambda: client.get_task(task_id)["status"] in ("SUCCEEDED", "FAILED"),
+        f"end of {task_id}",
+    )
     return client.get_task(task_id)
 
 

@@ -11,23 +11,31 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
-from sandbox import clock, planting, seed
+from sandbox import background, clock, planting, seed
 from sandbox.auth import keys
+from sandbox.certificates import own_certificate
 from sandbox.runtime import runtime
 from sandbox.schema import open_database
 from sandbox.serve import PortInUse, Server, listen
-from sandbox.transfer.engine import engine
+from sandbox.transfer import lazy
 from sandbox.wire import WireLayer
 
 
 class Command(BaseCommand):
-    help = "Serve a local stand-in of Globus Auth, Transfer and Groups."
+    help = "Serve a local stand-in of Globus Auth, Transfer, Groups and Timers."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=9300, help="0: any free one")
         parser.add_argument("--data", type=Path, help="kept there; else a temporary")
         parser.add_argument("--seed", choices=["demo", "none"], default="demo")
+        parser.add_argument(
+            "--tls",
+            action="store_true",
+            help="serve TLS with a certificate authority made in the data directory",
+        )
+        parser.add_argument("--tls-cert", type=Path, help="serve TLS with this file")
+        parser.add_argument("--tls-key", type=Path, help="the key of --tls-cert")
         parser.add_argument(
             "--redirect-uri",
             action="append",
@@ -40,24 +48,44 @@ class Command(BaseCommand):
             listener = listen(options["port"])
         except PortInUse as err:
             raise CommandError(str(err)) from err
-        runtime.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        scheme = "https" if options["tls"] or options["tls_cert"] else "http"
+        runtime.url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
+        self._set_certificate(options)
         runtime.seed = options["seed"]
         runtime.redirect_uris = options["redirect_uri"]
+        is_own = options["tls"] and not options["tls_cert"]
         if options["data"]:
-            self._serve(options["data"], listener)
+            self._serve(options["data"], listener, is_own)
         else:
             with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
-                self._serve(Path(folder), listener)
+                self._serve(Path(folder), listener, is_own)
 
-    def _serve(self, data: Path, listener: Any) -> None:
+    def _set_certificate(self, options: dict[str, Any]) -> None:
+        """:raises CommandError: one of the two files is missing"""
+        certificate, key = options["tls_cert"], options["tls_key"]
+        if bool(certificate) != bool(key):
+            raise CommandError("--tls-cert and --tls-key belong together.")
+        for file in filter(None, (certificate, key)):
+            if not file.is_file():
+                raise CommandError(f"There is no file {file}.")
+        if certificate:
+            runtime.certificate = (certificate, key)
+            runtime.trusted = certificate
+
+    def _serve(self, data: Path, listener: Any, is_own_certificate: bool) -> None:
         prepare(data)
+        if is_own_certificate:
+            own = own_certificate(runtime.data)
+            runtime.certificate = (own.certificate, own.key)
+            runtime.trusted = own.trusted
         print_exports()
         logging.getLogger("django.request").addFilter(only_surprises)
         server = Server(
             WireLayer(get_wsgi_application()),
             listener,
-            on_start=engine.start,
-            on_stop=engine.stop,
+            on_start=background.start,
+            on_stop=background.stop,
+            certificate=runtime.certificate,
         )
         try:
             server.run()  # type: ignore[no-untyped-call, unused-ignore] # untyped
@@ -79,11 +107,13 @@ def prepare(data: Path) -> None:
     is_new = open_database(runtime.data / "sandbox.sqlite3")
     keys.load(runtime.data)
     clock.load()
+    lazy.start()
     if is_new:
         # The files of a database that was set aside are nobody's any more.
         planting.wipe()
         if runtime.seed == "demo":
             planting.plant()
+        planting.remember()
     planting.register_redirect_uris(runtime.redirect_uris)
     # The worker process is forked from this one and must not share a connection.
     connections.close_all()
@@ -101,7 +131,9 @@ def exports(url: str) -> dict[str, str]:
     The unknown environment name makes a client of a service that is not served
     here refuse to start, instead of calling the real one.
     """
+    trusted = {"GLOBUS_SDK_VERIFY_SSL": str(runtime.trusted)} if runtime.trusted else {}
     return {
+        **trusted,
         "GLOBUS_SDK_ENVIRONMENT": "labsandbox",
         "GLOBUS_SDK_SERVICE_URL_AUTH": f"{url}/auth/",
         "GLOBUS_SDK_SERVICE_URL_TRANSFER": f"{url}/transfer/",

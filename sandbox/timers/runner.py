@@ -1,0 +1,162 @@
+"""The thread that lets timers run, on the virtual clock.
+
+Ticks that a jump of the clock passed over are all run, one after the other: in the
+time that was jumped they would have been. A tick is skipped, and not counted, when
+the task of the tick before has not ended and will not by itself.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from typing import Any
+
+from django.db import connection
+
+from sandbox import clock
+from sandbox.models import Task, Timer, TimerRun
+from sandbox.timers.consents import missing
+from sandbox.timers.documents import schedule_of
+from sandbox.transfer.callers import Caller
+from sandbox.transfer.errors import TransferFailure
+from sandbox.transfer.submission import submit_transfer
+
+log = logging.getLogger(__name__)
+
+#: seconds between two looks while a timer waits, and otherwise
+BUSY_TICK = 0.05
+IDLE_TICK = 2.0
+#: real seconds that a run may take before the next tick counts as missed
+PATIENCE = 2.0
+
+
+class Runner:
+    """Start and stop it once; ``wake()`` when a timer or the clock has changed."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._is_woken = False
+        self._is_stopping = False
+        self._thread: threading.Thread | None = None
+        self._submitted: dict[str, float] = {}
+
+    def start(self) -> None:
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._loop, name="timers")
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._is_stopping = True
+        self.wake()
+        if self._thread is not None:
+            self._thread.join()
+        self._thread = None
+        self._submitted.clear()
+
+    def wake(self) -> None:
+        with self._changed:
+            self._is_woken = True
+            self._changed.notify_all()
+
+    def _loop(self) -> None:
+        while not self._is_stopping:
+            try:
+                is_waiting = self._tick()
+            except Exception:
+                # The thread must outlive a surprise, or no timer would run again.
+                log.exception("The timers met an error")
+                is_waiting = True
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._is_woken, BUSY_TICK if is_waiting else IDLE_TICK
+                )
+                self._is_woken = False
+        connection.close()
+
+    def _tick(self) -> bool:
+        """Run what is due. True if any timer waits for the clock."""
+        waiting = Timer.objects.filter(
+            status__in=("new", "active"), next_run_at__isnull=False
+        )
+        is_waiting = False
+        for timer in waiting.select_related("owner", "session"):
+            is_waiting = True
+            if timer.next_run_at is not None and timer.next_run_at <= clock.now():
+                self._due(timer)
+            elif timer.status == "new":
+                Timer.objects.filter(pk=timer.pk, status="new").update(status="active")
+        return is_waiting
+
+    def _due(self, timer: Timer) -> None:
+        assert timer.next_run_at is not None
+        match self._last_run(timer):
+            case "running":
+                return
+            case "stuck":
+                self._move_on(timer, {})
+            case _:
+                self._run(timer)
+
+    def _last_run(self, timer: Timer) -> str:
+        """``running`` will end soon, ``stuck`` will not, ``""`` has ended."""
+        last = timer.runs.order_by("-pk").first()
+        if last is None or not last.task_id:
+            return ""
+        if not Task.objects.filter(pk=last.task_id, completed_at=None).exists():
+            return ""
+        began = self._submitted.setdefault(timer.pk, time.monotonic())
+        return "running" if time.monotonic() - began < PATIENCE else "stuck"
+
+    def _run(self, timer: Timer) -> None:
+        if lacking := missing(timer.client_id, timer.owner, timer.body):
+            self._deactivate(timer, lacking)
+            return
+        task_id, error = _submit(timer)
+        now = clock.now()
+        TimerRun.objects.create(timer=timer, ran_at=now, task_id=task_id, error=error)
+        self._submitted[timer.pk] = time.monotonic()
+        self._move_on(
+            timer,
+            {
+                "last_ran_at": now,
+                "n_runs": timer.n_runs + 1,
+                "n_errors": timer.n_errors + bool(error),
+            },
+        )
+
+    def _deactivate(self, timer: Timer, requirements: dict[str, Any]) -> None:
+        reason = {"cause": "globus_auth_requirements", "detail": requirements}
+        Timer.objects.filter(pk=timer.pk, status__in=("new", "active")).update(
+            status="inactive", inactive_reason=reason, next_run_at=None
+        )
+
+    def _move_on(self, timer: Timer, values: dict[str, Any]) -> None:
+        """To the next tick, unless somebody paused the timer meanwhile."""
+        assert timer.next_run_at is not None
+        schedule = schedule_of(timer)
+        tick = schedule.next_after(timer.next_run_at)
+        if schedule.is_over(values.get("n_runs", timer.n_runs)):
+            tick = None
+        status = "ended" if tick is None else "active"
+        running = Timer.objects.filter(pk=timer.pk, status__in=("new", "active"))
+        if not running.update(**values, next_run_at=tick, status=status) and values:
+            Timer.objects.filter(pk=timer.pk).update(**values)
+
+
+def _submit(timer: Timer) -> tuple[str, str]:
+    """``(task id, error)`` of one run."""
+    caller = Caller(timer.owner, timer.client_id, timer.session, timer_id=timer.pk)
+    label = timer.body.get("label") or timer.name
+    document = {
+        "DATA_TYPE": "transfer",
+        **timer.body,
+        "label": f"{label[:100].strip()}, run {timer.n_runs + 1}",
+        "submission_id": str(uuid.uuid4()),
+    }
+    try:
+        return submit_transfer(caller, document)["task_id"], ""
+    except TransferFailure as failure:
+        return "", f"{failure.code}: {failure.message}"
+
+
+runner = Runner()
