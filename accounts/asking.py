@@ -40,7 +40,7 @@ def _consent(requirement: Requirement, user: User) -> str:
     where = names(requirement.collections, user)
     return (
         f"On {where} your files are reached with an account of yours. The portal may "
-        "do that for you once you have allowed it at Globus."
+        "do that for you once you have given your consent at Globus."
     )
 
 
@@ -80,8 +80,8 @@ def _fresh(requirement: Requirement, user: User) -> str:
 
 def _sign_in(requirement: Requirement, user: User) -> str:
     return (
-        "Your earlier sign-in with Globus has ended, so the portal can do nothing for "
-        "you until you sign in again."
+        "Your earlier sign-in with Globus has ended. Sign in again, so that the portal "
+        "can work for you."
     )
 
 

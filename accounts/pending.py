@@ -15,12 +15,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import UUID
 
 from django.contrib import messages
 from django.core import signing
-from django.db import transaction
 from django.http import Http404, HttpRequest, QueryDict
 from django.urls import reverse
 from django.utils import timezone
@@ -259,8 +258,25 @@ def asked(request: HttpRequest) -> PendingAction | None:
 
     Whose session has ended meanwhile signs in first, and is asked again then.
     """
-    text = request.POST.get(FIELD)
+    text = request.POST.get(FIELD) or request.GET.get(FIELD)
     return find(request, text) if text and request.user.is_authenticated else None
+
+
+def goes_to_globus(action: PendingAction) -> bool:
+    """Whether a sign-in may help; else the page of the action says what may."""
+    is_beyond = requirement_of(action).kind == Kind.BEYOND
+    return not (action.asked_again or is_beyond or _gives_up(action))
+
+
+def way_to_globus(action: PendingAction) -> str:
+    """Where a form is sent on to (307), for a button that stands on another page."""
+    if not goes_to_globus(action):
+        return address(action)
+    return f"{reverse('accounts:begin')}?{urlencode({FIELD: reference(action)})}"
+
+
+def _gives_up(action: PendingAction) -> bool:
+    return action.rounds >= MOST_ROUNDS and bool(action.lacking)
 
 
 def left(request: HttpRequest, action: PendingAction, authorize_url: str) -> None:
@@ -406,17 +422,13 @@ def body_for(request: HttpRequest, action: PendingAction) -> QueryDict | None:
 def forget_old(*, now: datetime | None = None) -> None:
     """Takes away what nobody came back to."""
     now = now or timezone.now()
-    with transaction.atomic():
-        old = PendingAction.objects.select_for_update(skip_locked=True)
-        gone = old.filter(expires_at__lt=now - KEPT_FOR).values_list("pk", flat=True)
-        PendingAction.objects.filter(pk__in=list(gone[:1000])).delete()
+    PendingAction.objects.filter(expires_at__lt=now - KEPT_FOR).delete()
 
 
 def question(action: PendingAction) -> dict[str, Any]:
     """What ``templates/accounts/_question.html`` shows about an action."""
     requirement = requirement_of(action)
     kind = requirement.kind
-    gives_up = action.rounds >= MOST_ROUNDS and bool(action.lacking)
     return {
         "title": asking.TITLES[kind],
         "says": asking.sentence(requirement, action.user),
@@ -430,8 +442,8 @@ def question(action: PendingAction) -> dict[str, Any]:
         "left_out": action.left_out,
         "reference": reference(action),
         "address": address(action),
-        "gives_up": gives_up,
-        "goes_to_globus": not (action.asked_again or gives_up or kind == Kind.BEYOND),
+        "gives_up": _gives_up(action),
+        "goes_to_globus": goes_to_globus(action),
         "button": (
             "Give consent at Globus" if kind == Kind.CONSENT else "Sign in with Globus"
         ),
