@@ -2,11 +2,12 @@
 
 import time
 
-from globus_sdk import GroupsClient, TransferClient
+from globus_sdk import AccessTokenAuthorizer, GroupsClient, TransferClient
 from globus_sdk.authorizers import GlobusAuthorizer
 
 from accounts import tokens
 from accounts.models import Principal
+from accounts.secret import Secret
 from portal.globus import scopes
 from portal.globus.transport import PAGE, Patience, retry_config, shared_transport
 
@@ -61,4 +62,17 @@ def groups_client(principal: Principal, patience: Patience = PAGE) -> GroupsClie
         authorizer=VaultAuthorizer(principal, scopes.GROUPS),
         transport=shared_transport("groups", patience),
         retry_config=retry_config(patience),
+    )
+
+
+def groups_client_with(token: Secret) -> GroupsClient:
+    """For a sign-in, with the token that it just brought.
+
+    That token is not renewed: a renewal cannot happen inside the transaction that
+    stores the sign-in, and one that is refused at once is no token to keep.
+    """
+    return GroupsClient(
+        authorizer=AccessTokenAuthorizer(token.reveal()),
+        transport=shared_transport("groups", PAGE),
+        retry_config=retry_config(PAGE),
     )

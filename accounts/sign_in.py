@@ -20,8 +20,9 @@ from social_core.backends.globus import GlobusOpenIdConnect
 from social_core.exceptions import AuthResponseError
 
 from accounts import groups, tokens
-from accounts.clients import groups_client
+from accounts.clients import groups_client_with
 from accounts.models import User
+from accounts.secret import Secret
 from portal.globus import scopes
 from portal.globus.errors import (
     AccountDisabled,
@@ -181,7 +182,7 @@ def store_tokens(
     tokens.store_sign_in(user, entries)
 
 
-def apply_groups(user: User, **kwargs: Any) -> None:
+def apply_groups(user: User, response: Mapping[str, Any], **kwargs: Any) -> None:
     """Who may come in, and who is staff, is read anew from Globus Groups.
 
     :raises NotAllowedIn: the portal is for members of a group
@@ -189,7 +190,10 @@ def apply_groups(user: User, **kwargs: Any) -> None:
     wanted = (settings.GROUP_USERS, settings.GROUP_STAFF, settings.GROUP_ADMINS)
     if not any(wanted):
         return
-    mine = {group.id for group in groups.my_groups(groups_client(user))}
+    mine = {
+        group.id
+        for group in groups.my_groups(groups_client_with(groups_token(response)))
+    }
     users, staff, admins = (
         group is not None and str(group) in mine for group in wanted
     )
@@ -198,6 +202,15 @@ def apply_groups(user: User, **kwargs: Any) -> None:
     user.is_staff = staff or admins
     user.is_superuser = admins
     user.save(update_fields=["is_staff", "is_superuser"])
+
+
+def groups_token(response: Mapping[str, Any]) -> Secret:
+    entries = [response, *response.get("other_tokens", [])]
+    return next(
+        Secret(entry["access_token"])
+        for entry in entries
+        if entry["resource_server"] == scopes.GROUPS
+    )
 
 
 # Checks, each a function with a name

@@ -108,7 +108,7 @@ def complete(request: HttpRequest) -> HttpResponse:
     except requests.RequestException as err:
         raise SignInUnreachable from err
     except GlobusFailure as err:
-        raise SignInUnreachable(err.advice) from err
+        raise SignInUnreachable from err
     going_on = pending.resume(request)
     if going_on is not None:
         response = redirect(going_on)

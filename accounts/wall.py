@@ -8,8 +8,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.signals import user_logged_out
 from django.contrib.auth.views import redirect_to_login
 from django.core import signing
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -34,10 +36,11 @@ class SignInWall(LoginRequiredMiddleware):
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        was_signed_in = request.user.is_authenticated
         response: HttpResponse = super().__call__(request)  # type: ignore[assignment]
         name = settings.PERSON_COOKIE_NAME
-        if isinstance(request.user, User):
+        if getattr(request, "has_signed_out", False):
+            response.delete_cookie(name, samesite="Lax")
+        elif request.session.accessed and isinstance(request.user, User):
             mark = _SIGNER.sign(request.user.pk.hex)
             if request.COOKIES.get(name) != mark:
                 response.set_cookie(
@@ -48,8 +51,6 @@ class SignInWall(LoginRequiredMiddleware):
                     httponly=True,
                     samesite="Lax",
                 )
-        elif was_signed_in:
-            response.delete_cookie(name, samesite="Lax")
         return response
 
     def handle_no_permission(  # type: ignore[override] # also htmx's kind of redirect
@@ -73,6 +74,12 @@ class SignInWall(LoginRequiredMiddleware):
         if request.method != "POST" or person is None:
             return pending.page_of(request)
         return pending.address(pending.remember_signed_out(request, person))
+
+
+@receiver(user_logged_out)
+def note_sign_out(request: HttpRequest | None, **kwargs: Any) -> None:
+    if request is not None:
+        request.has_signed_out = True  # type: ignore[attr-defined]
 
 
 def last_person(request: HttpRequest) -> User | None:

@@ -12,8 +12,9 @@ import sys
 
 from bench.figures import Figure
 from bench.listing import listing
+from bench.sandbox import sandbox_figures
 
-BENCHES = {"listing": listing}
+BENCHES = {"listing": listing, "sandbox": sandbox_figures}
 FAULTS: dict[str, object] = {}
 
 

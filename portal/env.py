@@ -131,6 +131,14 @@ def email_from_url(text: str) -> dict[str, object]:
     }
 
 
+def env_word(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """One of a few words, in whatever case it was written."""
+    word = env_str(name, default).upper()
+    if word not in allowed:
+        raise BadSetting(f"{name} must be one of {', '.join(allowed)}.")
+    return word
+
+
 def env_uuid(name: str) -> UUID | None:
     text = env_str(name, "")
     if not text:

@@ -16,6 +16,7 @@ from portal.globus.errors import (
     ConsentRequired,
     PortalError,
     SessionRequired,
+    SignInConflict,
     SignInFailed,
     SignInRequired,
 )
@@ -29,6 +30,16 @@ class ServiceUnavailable(PortalError):
     title = "The portal cannot work right now"
     advice = "Its database does not answer. Please try again in a minute."
     status = 503
+
+
+class AddressTooLong(PortalError):
+    title = "This address is too long"
+    advice = "Go to the folder step by step, or pick fewer things at once."
+    status = 414
+
+
+#: bytes of path and query; a path of 4,096 bytes takes up to 12,288, and there are two
+LONGEST_ADDRESS = 32_768
 
 
 class RequestIdMiddleware:
@@ -64,6 +75,9 @@ class FailurePageMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        length = len(request.path_info) + len(request.META.get("QUERY_STRING", ""))
+        if length > LONGEST_ADDRESS:
+            return failure_page(request, AddressTooLong())
         return self.get_response(request)
 
     def process_exception(
@@ -71,7 +85,9 @@ class FailurePageMiddleware:
     ) -> HttpResponse | None:
         if isinstance(exception, OperationalError):
             logger.error("The database failed: %s", type(exception).__name__)
-            exception = ServiceUnavailable()
+            # Without the request: who is signed in stands in the database as well.
+            failure = ServiceUnavailable()
+            return render(None, "500.html", {"failure": failure}, status=failure.status)
         if not isinstance(exception, PortalError) or isinstance(
             exception, ImproperlyConfigured
         ):
@@ -99,13 +115,16 @@ def failure_context(request: HttpRequest, failure: PortalError) -> dict[str, Any
     if going_on is not None and getattr(failure, "passing", False):
         pending.release(going_on)
     action = pending.remember(request, failure)
-    if action is None and isinstance(failure, SignInFailed):
+    is_conflict = isinstance(failure, SignInConflict)
+    if action is None and isinstance(failure, SignInFailed) and not is_conflict:
         action = pending.of_attempt(request)  # declined, or it went wrong at Globus
     return {
         "failure": failure,
         "next": pending.address(going_on) if going_on else resumable_path(request),
         "question": pending.question(action) if action else None,
-        "offers_sign_in": isinstance(
+        "offers_sign_out": is_conflict,
+        "offers_sign_in": not is_conflict
+        and isinstance(
             failure, SignInFailed | SignInRequired | ConsentRequired | SessionRequired
         ),
         "request_id": getattr(request, "request_id", ""),

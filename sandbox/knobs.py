@@ -30,6 +30,9 @@ class Knobs:
     #: not known of production: dependent tokens live as long as others; a recorded
     #: answer says 120
     dependent_token_seconds: int = 172_800
+    #: not known of production: who takes a consent back ends the tokens that came
+    #: from it
+    withdrawal_revokes_tokens: bool = False
     #: not known of production: a client that registers itself is Created
     register_status: int = 201
     #: id tokens carry real time, or the virtual clock's
@@ -82,6 +85,12 @@ class Knobs:
     requests_per_second: int = 0
 
 
+#: what the knobs take that are words; any other text knob takes any text
+WORDS = {
+    "effective_identity": ("primary", "used"),
+    "id_token_clock": ("real", "virtual"),
+}
+
 current = Knobs()
 
 
@@ -99,6 +108,8 @@ def change(values: dict[str, Any]) -> None:
             value = float(value)
         if type(value) is not wanted:
             raise ValueError(f"{name} takes {wanted.__name__}, not {value!r}.")
+        if value not in WORDS.get(name, (value,)):
+            raise ValueError(f"{name} is one of {', '.join(WORDS[name])}.")
     for name, value in values.items():
         setattr(current, name, value)
 

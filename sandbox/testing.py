@@ -262,6 +262,22 @@ class Sandbox:
         """Change a collection: ``connected=False``, ``denied_paths=[…]``, …"""
         self._post(f"collections/{collection_id}", knobs)
 
+    def policy(
+        self,
+        policy_id: str,
+        *,
+        domains: Iterable[str] = (),
+        timeout_seconds: int | None = None,
+        required_mfa: bool = False,
+    ) -> None:
+        """Make an authentication policy that sign-ins can be asked to satisfy."""
+        wish = {
+            "domains": list(domains),
+            "timeout_seconds": timeout_seconds,
+            "required_mfa": required_mfa,
+        }
+        self._post(f"policies/{policy_id}", wish)
+
     def rotate_key(self) -> None:
         """Replace the key that signs id tokens."""
         self._post("keys", {})

@@ -27,6 +27,8 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 LOG_LENGTH = 200_000
 #: set in the environ of a request for which there is no route
 UNEXPECTED = "sandbox.unexpected"
+#: the path as it was sent: each character is a byte
+SENT_PATH = "sandbox.sent_path"
 
 log = logging.getLogger(__name__)
 CONTROL = "/_sandbox"
@@ -153,7 +155,8 @@ class WireLayer:
     ) -> Iterable[bytes]:
         # social-core asks for "<issuer>/" + "/.well-known/…"; Globus minds neither.
         path = re.sub("/{2,}", "/", environ.get("PATH_INFO") or "/")
-        environ["PATH_INFO"] = path
+        # Django makes text of PATH_INFO; a file's name may be any bytes.
+        environ["PATH_INFO"] = environ[SENT_PATH] = path
         if path == "/" or path.startswith(CONTROL):
             return self.application(environ, start_response)
         return self._through_the_wire(environ, start_response)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 from globus_sdk import TransferClient
@@ -222,8 +222,12 @@ def ask(
     run: Run | None = None,
     source_name: str = "",
     destination_name: str = "",
+    transfer_id: UUID | None = None,
 ) -> Transfer:
     """Stores what is to be sent; a worker sends it once that is committed.
+
+    :param transfer_id: made with the form, so that a form that is sent twice is one
+        transfer; sent again with other content, it is another
 
     With a run there is one transfer, however often this is called, and the worker that
     executes the run sends it.
@@ -237,6 +241,15 @@ def ask(
                 run.transfer = locked.transfer
                 return locked.transfer
         transfer = row_for(document)
+        if transfer_id is not None:
+            lock_key(transfer_id)
+            earlier = Transfer.objects.filter(pk=transfer_id).first()
+            if earlier is None:
+                transfer.pk = transfer_id
+            elif (
+                earlier.principal == principal and earlier.document == transfer.document
+            ):
+                return earlier
         transfer.source_name = source_name[:255]
         transfer.destination_name = destination_name[:255]
         transfer.principal = principal
@@ -250,6 +263,13 @@ def ask(
             Run.objects.filter(pk=run.pk).update(transfer=transfer)
             run.transfer = transfer
     return transfer
+
+
+def lock_key(key: UUID) -> None:
+    """One at a time for this key, until the transaction ends."""
+    number = int.from_bytes(key.bytes[:8], "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
 
 
 def row_for(document: Mapping[str, Any]) -> Transfer:

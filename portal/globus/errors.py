@@ -244,6 +244,7 @@ class SignInUnreachable(SignInFailed):
 
 
 class SignInConflict(SignInFailed):
+    title = "Somebody else is signed in here"
     advice = (
         "Someone else is signed in in this browser. Sign out first, then sign in with "
         "the other identity."

@@ -2,10 +2,11 @@
 
 import secrets
 from dataclasses import dataclass, field, replace
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_GET, require_http_methods
+from oauthlib.common import add_params_to_uri
 
 from sandbox import clock, scopes
 from sandbox.auth import clients, consents, requirements, sessions, tokens
@@ -52,11 +53,10 @@ class Asked:
 
     def answer(self, **parameters: str) -> str:
         """The redirect URI with these parameters and the state."""
-        parts = urlsplit(self.redirect_uri)
-        query = [*parse_qsl(parts.query, keep_blank_values=True), *parameters.items()]
+        query = list(parameters.items())
         if "state" in self.parameters:
             query.append(("state", self.state))
-        return urlunsplit(parts._replace(query=urlencode(query)))
+        return str(add_params_to_uri(self.redirect_uri, query))
 
 
 def native_redirect_uri() -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from sandbox import clock, scopes
+from sandbox.knobs import current as knobs
 from sandbox.models import Client, Collection, Consent, Identity, Token
 from sandbox.scopes import BadScope, Scope
 
@@ -138,8 +139,20 @@ def withdraw(found: QuerySet[Consent]) -> int:
             doomed.add(node.parent.pk)
             node = node.parent
     count = found.count()
-    Consent.objects.filter(pk__in=doomed).delete()
+    going = Consent.objects.filter(pk__in=doomed)
+    if knobs.withdrawal_revokes_tokens:
+        _revoke_tokens_of(going.filter(parent=None))
+    going.delete()
     return count
+
+
+def _revoke_tokens_of(roots: Iterable[Consent]) -> None:
+    for root in roots:
+        Token.objects.filter(
+            client=root.client_id,
+            identity=root.identity_id,
+            resource_server=scopes.resource_server(root.scope_name),
+        ).delete()
 
 
 def has_data_access(client_id: str, identity_id: str, collection_id: str) -> bool:

@@ -1,21 +1,22 @@
 """The token endpoint: one function per grant.
 
-Written out instead of built on oauthlib's server classes: a Globus answer holds
-one token per resource server with ``other_tokens`` around the RFC's document, a
-refresh is per resource server, scopes are trees, the code grant echoes ``state``,
-and dependent tokens come as an array. Each would mean to override the very method
-that oauthlib would have contributed.
+oauthlib reads the form and checks the PKCE verifier. Its server classes are not used:
+a Globus answer holds one token per resource server with ``other_tokens`` around the
+RFC's document, a refresh is per resource server, scopes are trees, the code grant
+echoes ``state``, and dependent tokens come as an array. Each would mean to override
+the very method that oauthlib would have contributed.
 """
 
-import base64
-import hashlib
-import hmac
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from oauthlib.common import urldecode
+from oauthlib.oauth2.rfc6749.grant_types.authorization_code import (
+    code_challenge_method_s256,
+)
 
 from sandbox import clock, scopes
 from sandbox.answers import json_answer
@@ -57,6 +58,7 @@ def token(request: HttpRequest) -> HttpResponse:
         "client_credentials": client_credentials,
         DEPENDENT: dependent_tokens,
     }
+    check_form(request)
     grant = grants.get(request.POST.get("grant_type", ""))
     if "grant_type" not in request.POST:
         raise oauth_error("invalid_request", "grant_type is missing")
@@ -65,6 +67,20 @@ def token(request: HttpRequest) -> HttpResponse:
     return json_answer(
         grant(request), headers={"Cache-Control": "no-store", "Pragma": "no-cache"}
     )
+
+
+def check_form(request: HttpRequest) -> None:
+    """RFC 6749 section 3.2 and appendix B: well-formed, and no parameter twice.
+
+    :raises AuthFailure: ``invalid_request``
+    """
+    try:
+        pairs = urldecode(request.body.decode("latin-1"))
+    except ValueError as err:
+        raise oauth_error("invalid_request", "The form is not well-formed") from err
+    names = [name for name, _ in pairs]
+    if len(names) > len(set(names)):
+        raise oauth_error("invalid_request", "A parameter is repeated")
 
 
 def invalid_grant() -> AuthFailure:
@@ -116,12 +132,11 @@ def _used_code(text: str) -> AuthorizationCode | None:
 
 
 def _is_verified(challenge: str, verifier: str) -> bool:
+    """RFC 7636 section 4.6."""
     if not challenge:
         # A verifier without a challenge is a downgrade, RFC 9700 section 4.8.2.
         return not verifier
-    digest = hashlib.sha256(verifier.encode("utf-8", "replace")).digest()
-    made = base64.urlsafe_b64encode(digest).rstrip(b"=")
-    return hmac.compare_digest(made, challenge.encode("utf-8", "replace"))
+    return verifier.isascii() and code_challenge_method_s256(verifier, challenge)
 
 
 def refresh_token(request: HttpRequest) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from sandbox.transfer.access import (
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.errors import TransferFailure
 from sandbox.transfer.paths import Place, place, place_at
+from sandbox.wire import SENT_PATH
 
 CHUNK = 256 * 1024
 _numbers = itertools.count()
@@ -66,7 +67,7 @@ def https(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 
 def _asked(request: HttpRequest) -> tuple[str, str]:
     """The collection and the path as the bytes that were sent: any may be a name."""
-    sent = str(request.META.get("PATH_INFO", "")).encode("latin-1", "replace")
+    sent = str(request.META[SENT_PATH]).encode("latin-1")
     inner = sent.lstrip(b"/").partition(b"/")[2]
     collection_id, _, path = inner.partition(b"/")
     return os.fsdecode(collection_id).replace("\0", ""), f"/{os.fsdecode(path)}"

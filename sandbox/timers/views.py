@@ -29,11 +29,13 @@ LONGEST_NAME = 255
 class TimersFailure(Exception):
     """``{"error": {code, detail, status}}`` and whatever stands beside it."""
 
-    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, more: Document | None = None
+    ) -> None:
         self.status = status
         self.code = code
         self.detail = detail
-        self.more = more
+        self.more = more or {}
         super().__init__(f"{code}: {detail}")
 
 
@@ -154,9 +156,7 @@ def _transfer(body: Any) -> Document:
 def _stored(token: Token, name: str, schedule: Schedule, body: Document) -> Timer:
     """:raises TimersFailure: the token's consent lacks what the runs will need"""
     if lacking := missing(token.client_id, token.identity, body):
-        raise TimersFailure(
-            403, "ConsentRequired", "Missing required consent", **lacking
-        )
+        raise TimersFailure(403, "ConsentRequired", "Missing required consent", lacking)
     now = clock.now()
     timer = Timer.objects.create(
         id=str(uuid.uuid4()),

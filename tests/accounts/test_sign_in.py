@@ -270,7 +270,11 @@ def test_l21_another_identity_does_not_take_over_the_account(browser, sandbox):
     assert answer.status_code == 409
     assert User.objects.count() == 1
     assert set(Token.objects.values_list("pk", "generation")) == tokens
-    assert "Sign out first" in answer.content.decode()
+    page = answer.content.decode()
+    assert "Sign out first" in page
+    assert "Somebody else is signed in here" in page
+    assert 'action="/logout/"' in page, "a way on"
+    assert 'action="/login/globus/"' not in page, "no way in a circle"
 
 
 def test_l21_the_same_identity_may_come_back_with_more_consent(browser, sandbox):
@@ -338,6 +342,24 @@ def test_somebody_of_no_group_stays_outside_and_is_told_whom_to_ask(browser, san
     assert "group" in answer.content.decode()
     assert "_auth_user_id" not in browser.session
     assert User.objects.count() == 0, "nothing of a refused sign-in stays"
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+def test_without_an_answer_from_groups_nobody_comes_in(browser, sandbox, status):
+    """Rights are not guessed: the sign-in can be tried again."""
+    sandbox.fault("/groups/v2/groups/my_groups", status=status, retry_after=0)
+    answer = sign_in(browser, sandbox, "grace")
+    assert answer.status_code == 503
+    assert "_auth_user_id" not in browser.session
+    assert (User.objects.count(), Token.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("body", [{"a": 1}, "x", None, 5])
+def test_an_odd_answer_from_groups_is_no_sign_in(browser, sandbox, body):
+    sandbox.fault("/groups/v2/groups/my_groups", status=200, body=body)
+    answer = sign_in(browser, sandbox, "grace")
+    assert answer.status_code == 503
+    assert User.objects.count() == 0
 
 
 def test_l24_a_local_account_is_not_taken_over(browser, sandbox):

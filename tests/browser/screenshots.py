@@ -149,8 +149,9 @@ def prepare(
     page.get_by_text("Found", exact=True).wait_for()
     yield "new-found-wide", page
 
-    page.goto(site.url + files(seed.RESEARCH, CAMPAIGN + "2026-03-01/"))
-    page.get_by_label("Pick all on this page").check()
+    page.goto(site.url + files(seed.RESEARCH, "/projects/spring-campaign/"))
+    page.get_by_label("Pick results").check()
+    page.get_by_label("Pick README.md").check()
     yield "files-picked-wide", page
     page.get_by_role("button", name="Transfer…").click()
     yield "new-picked-wide", page

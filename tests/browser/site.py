@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -47,11 +48,22 @@ def running_site() -> Iterator[Site]:
         port, sandbox_port = demo.free_ports(2)
         place = demo.Place(Path(name), port, sandbox_port, throw_away=True, parent=0)
         with (
+            surroundings_of_a_shell(),
             demo.embedded_at(place) as servers,
             demo.supervisor_at(place) as supervisor,
         ):
             demo.start(place, servers, supervisor)
             yield Site(place.url, knobs_of(place))
+
+
+@contextlib.contextmanager
+def surroundings_of_a_shell() -> Iterator[None]:
+    """Without what the test run has set for its own portal and sandbox."""
+    with mock.patch.dict(os.environ):
+        for name in [*os.environ]:
+            if name.startswith(("DJANGO_", "GLOBUS_", "PORTAL_")):
+                del os.environ[name]
+        yield
 
 
 def knobs_of(place: demo.Place) -> Sandbox:
@@ -79,22 +91,25 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
-def sign_in(page: Page, site: Site, username: str) -> None:
-    """From the page in front, over the sandbox's page, to the home page."""
-    page.goto(f"{site.url}/")
+def sign_in(page: Page, site: Site, username: str, start: str = "/") -> None:
+    """From the page in front, over the sandbox's page, to the home page.
+
+    :param start: nothing, to begin where the page is
+    """
+    if start:
+        page.goto(site.url + start)
     page.get_by_role("button", name="Sign in with Globus").click()
-    page.wait_for_url(f"{site.sandbox.url}/**")
-    page.get_by_role("radio", name=f"{username}@").first.check()
-    allow(page, site)
+    allow(page, site, username)
 
 
-def allow(page: Page, site: Site) -> None:
+def allow(page: Page, site: Site, username: str = "ada") -> None:
     """Says yes at Globus, and is back in the portal."""
     page.wait_for_url(f"{site.sandbox.url}/**")
+    page.get_by_role("radio", name=f"{username}@").first.check()
     page.get_by_role("button", name="Allow").click()
     page.wait_for_url(f"{site.url}/**")
 
 
-def give_consent(page: Page, site: Site) -> None:
+def give_consent(page: Page, site: Site, username: str = "ada") -> None:
     page.get_by_role("button", name="Give consent at Globus").click()
-    allow(page, site)
+    allow(page, site, username)

@@ -117,3 +117,11 @@ def test_other_words_are_refused(monkeypatch):
     monkeypatch.setenv("A_FLAG", "perhaps")
     with pytest.raises(BadSetting, match="A_FLAG must be true or false"):
         env.env_bool("A_FLAG")
+
+
+def test_a_word_that_is_not_known_is_refused_with_those_that_are(monkeypatch):
+    monkeypatch.setenv("PORTAL_LOG_LEVEL", "chatty")
+    with pytest.raises(BadSetting, match="PORTAL_LOG_LEVEL must be one of DEBUG, INFO"):
+        env.env_word("PORTAL_LOG_LEVEL", "INFO", ("DEBUG", "INFO"))
+    monkeypatch.setenv("PORTAL_LOG_LEVEL", "debug")
+    assert env.env_word("PORTAL_LOG_LEVEL", "INFO", ("DEBUG", "INFO")) == "DEBUG"

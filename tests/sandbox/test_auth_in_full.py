@@ -1,5 +1,8 @@
 """Section 9, checks 26, 29, 30 and 32, and what else Auth keeps: consents, expiry."""
 
+import http.client
+from urllib.parse import urlencode, urlsplit
+
 import globus_sdk
 import pytest
 import requests
@@ -178,6 +181,41 @@ def test_check_30_an_optional_consent_goes_alone(sandbox, sign_in, auth_as, star
     sandbox.withdraw_consents(scope_name=DATA_ACCESS)
     names = {one["scope_name"] for one in client.get_consents(seed.ADA_ID)}
     assert names == left
+
+
+@pytest.mark.parametrize(("revokes", "is_active"), [(False, True), (True, False)])
+def test_a_withdrawn_consent_may_end_its_tokens(
+    sandbox, sign_in, portal_app, revokes, is_active
+):
+    sandbox.set(withdrawal_revokes_tokens=revokes)
+    tokens = sign_in("ada", f"openid {TRANSFER_ALL}").by_resource_server
+    sandbox.withdraw_consents(scope_name=TRANSFER_ALL)
+
+    def active(server) -> bool:
+        text = tokens[server]["access_token"]
+        return bool(portal_app.oauth2_token_introspect(text)["active"])
+
+    assert active(TRANSFER) is is_active
+    assert active(AUTH)
+
+
+def test_check_16_a_raw_scope_is_recorded_as_a_tree(sandbox, sign_in, auth_as):
+    """Sent as it stands, with no library that would escape it."""
+    scope = data_access_scope(seed.TUTORIAL_1, seed.TUTORIAL_2).replace(" ", "+")
+    wire = http.client.HTTPConnection(urlsplit(sandbox.url).netloc, timeout=5)
+    wire.request(
+        "POST",
+        f"/auth/v2/oauth2/authorize?client_id={seed.PORTAL_CLIENT_ID}"
+        f"&redirect_uri={seed.PORTAL_REDIRECT_URI}&response_type=code&scope={scope}",
+        body=urlencode({"identity": seed.ADA_ID, "decision": "allow"}),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert wire.getresponse().status == 302
+    wire.close()
+    forest = auth_as(sign_in("ada", "openid")).get_consents(seed.ADA_ID).to_forest()
+    assert forest.meets_scope_requirements(
+        Scope.parse(data_access_scope(seed.TUTORIAL_1, seed.TUTORIAL_2))
+    )
 
 
 def test_check_32_a_user_app_reuses_its_tokens(sandbox, tmp_path):

@@ -8,6 +8,7 @@ import globus_sdk
 import pytest
 
 from sandbox import seed
+from sandbox.testing import Sandbox
 from tests.sandbox.cli import PROGRAM, Cli
 from tests.sandbox.conftest import TRANSFER_ALL, data_access_scope
 from tests.sandbox.waiting import finished, has_nice_status
@@ -74,6 +75,18 @@ def test_check_06_the_environment_points_at_nothing_else(sandbox, tmp_path):
     ended = cli("search", "index", "list")
     assert ended.code != 0
     assert "labsandbox" in ended.err, ended
+
+
+def test_check_07_the_cli_over_tls(tmp_path):
+    """That it fails without the certificate is tested by the SDK, which can be told
+    not to try six times."""
+    sandbox = Sandbox.start(tmp_path / "sandbox", tls=True)
+    try:
+        cli = Cli(sandbox, tmp_path / "home")
+        assert cli.environment["GLOBUS_SDK_SERVICE_URL_AUTH"].startswith("https://")
+        assert cli("whoami").code == 0
+    finally:
+        sandbox.stop()
 
 
 def test_check_31_login_session_show_and_logout(sandbox, person):
@@ -259,6 +272,15 @@ def test_check_55_task_wait_tells_how_it_ended(sandbox, harvest, cli):
     harvest.cancel_task(held[0])
     finished(harvest, held[0])
     assert cli("task", "wait", held[0], "--polling-interval", "1").code != 0
+
+
+def test_check_56_a_pause_is_shown(sandbox, harvest, cli):
+    sandbox.pause(BOX, message="Closed for repairs")
+    task_id = submit(harvest)
+    has_nice_status(harvest, task_id, "PAUSED")
+    shown = cli("task", "pause-info", task_id)
+    assert shown.code == 0, shown
+    assert "Closed for repairs" in shown.out
 
 
 def test_check_58_bookmarks_are_found_by_name(cli):

@@ -138,6 +138,17 @@ def test_check_17_required_policies(sandbox, browser):
     assert "Please sign in first" not in shown(browser, url)
 
 
+def test_check_17_a_policy_of_a_test(sandbox):
+    policy = "5eed0000-0000-4000-8000-0000000000ff"
+    sandbox.policy(policy, domains=["lab.example"], required_mfa=True)
+    url = authorize_url(sandbox, session_required_policies=policy)
+    with pytest.raises(SandboxError, match="does not offer grace"):
+        sandbox.approve(url, "grace", mfa=True)
+    with pytest.raises(SandboxError, match="satisfy the policy"):
+        sandbox.approve(url, "mallory")
+    assert "code=" in sandbox.approve(url, "mallory", mfa=True)
+
+
 def test_check_17_a_policy_that_nobody_made_goes_back_to_the_client(sandbox):
     url = authorize_url(sandbox, session_required_policies=seed.GROUP_USERS)
     assert error_of(sandbox.approve(url, "ada")) == "invalid_request"

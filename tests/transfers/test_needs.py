@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from smtplib import SMTPException
+from uuid import UUID
 
 import pytest
 from django.core import mail
@@ -32,7 +33,7 @@ from transfers.models import Transfer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CONSENT = Requirement(collections=(seed.TUTORIAL_1,))
+CONSENT = Requirement(collections=(UUID(seed.TUTORIAL_1),))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -766,3 +767,78 @@ def test_a_search_that_failed_is_not_an_empty_one(as_ada, sandbox):
     answer = as_ada.get("/collections/?q=tutorial")
     assert answer.status_code == 503
     assert "No collection fits" not in text_of(answer)
+
+
+KEY = "7f0f8f64-5f3f-4c0e-9d0f-0d9a3f2f9c11"
+
+
+def test_a_form_that_is_sent_twice_is_one_transfer(as_ada, filled):
+    """A second click without script, a reload, the back button."""
+    sent = [
+        as_ada.post("/transfers/new/", filled | {"transfer_id": KEY}) for _ in range(3)
+    ]
+    assert {answer["Location"] for answer in sent} == {f"/transfers/{KEY}/"}
+    assert Transfer.objects.count() == 1
+
+
+def test_a_form_that_was_changed_and_sent_again_is_another_transfer(as_ada, filled):
+    as_ada.post("/transfers/new/", filled | {"transfer_id": KEY})
+    again = as_ada.post(
+        "/transfers/new/", filled | {"transfer_id": KEY, "label": "another"}
+    )
+    assert again["Location"] != f"/transfers/{KEY}/"
+    assert Transfer.objects.count() == 2
+
+
+def test_nobody_is_led_to_another_persons_transfer_by_its_id(as_ada, filled):
+    theirs = make_transfer(id=KEY)
+    answer = as_ada.post("/transfers/new/", filled | {"transfer_id": KEY})
+    assert answer["Location"] != f"/transfers/{theirs.pk}/"
+    assert Transfer.objects.count() == 2
+
+
+@pytest.mark.parametrize("key", ["", "x", "\x00"])
+def test_a_broken_form_id_is_no_hindrance(as_ada, filled, key):
+    answer = as_ada.post("/transfers/new/", filled | {"transfer_id": key})
+    assert answer.status_code == 302
+
+
+def test_the_form_carries_its_id_through_its_steps(as_ada, filled):
+    page = as_ada.post(
+        "/transfers/new/", filled | {"transfer_id": KEY, "origin_path": ""}
+    )
+    assert f'name="transfer_id" value="{KEY}"' in page.content.decode()
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\x00b", "\ud800", "%" * 300])
+def test_a_search_for_anything_is_answered(as_ada, text):
+    query = urlencode({"q": text.encode("utf-8", "surrogatepass")})
+    assert as_ada.get(f"/transfers/?{query}").status_code == 200
+
+
+def test_an_address_that_is_too_long_gets_a_page(as_ada):
+    answer = as_ada.get("/transfers/", {"q": "x" * 40_000})
+    assert answer.status_code == 414
+    assert "This address is too long" in text_of(answer)
+
+
+def test_a_sandbox_has_no_web_app_to_lead_to(as_ada, filled):
+    as_ada.post("/transfers/new/", filled)
+    transfer = Transfer.objects.get()
+    Transfer.objects.update(
+        submission_id=uuid.uuid4(), task_id=uuid.uuid4(), status="ACTIVE"
+    )
+    page = as_ada.get(f"/transfers/{transfer.pk}/").content.decode()
+    assert "app.globus.org" not in page
+
+
+def test_the_web_app_of_globus_is_a_link(as_ada, filled, monkeypatch):
+    monkeypatch.setenv("GLOBUS_SDK_SERVICE_URL_APP", "https://app.globus.org/")
+    as_ada.post("/transfers/new/", filled)
+    transfer = Transfer.objects.get()
+    task_id = uuid.uuid4()
+    Transfer.objects.update(
+        submission_id=uuid.uuid4(), task_id=task_id, status="ACTIVE"
+    )
+    page = as_ada.get(f"/transfers/{transfer.pk}/").content.decode()
+    assert f"https://app.globus.org/activity/{task_id}/overview" in page

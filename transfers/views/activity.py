@@ -26,6 +26,7 @@ from portal.globus.requirements import Kind
 from transfers import attention, submission
 from transfers.models import Transfer
 from transfers.models import TransferQuerySet as Transfers
+from transfers.storable import storable_text
 from transfers.views.live import live, version_of
 from transfers.views.sending import recent_places
 
@@ -84,7 +85,10 @@ def _overview(user: User) -> dict[str, Any]:
 
 @require_safe
 def activity(request: SignedInRequest) -> HttpResponse:
-    status, text = request.GET.get("status", ""), request.GET.get("q", "").strip()
+    status, text = (
+        request.GET.get("status", ""),
+        storable_text(request.GET.get("q", "").strip()),
+    )
     status = status if status in FILTERS else ""
     rows = Transfer.objects.owned_by(request.user).filter(FILTERS[status][1])
     if text:

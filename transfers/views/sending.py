@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
@@ -152,12 +152,21 @@ def _send(
         asked_by=request.user,
         source_name=names["origin_id"],
         destination_name=names["destination_id"],
+        transfer_id=_transfer_id(data),
     )
     messages.success(
         request,
-        "Your transfer is stored and goes to Globus now. You can leave this page.",
+        "Your transfer is stored and goes to Globus now. You can leave.",
     )
     return redirect("transfers:detail", transfer.pk)
+
+
+def _transfer_id(data: QueryDict) -> UUID:
+    """Made with the form: a second click, or a reload, is the same transfer."""
+    try:
+        return UUID(data.get("transfer_id", ""))
+    except ValueError:
+        return uuid4()
 
 
 def _items(data: QueryDict) -> list[str]:
@@ -183,6 +192,7 @@ def _page(
     context = {
         "form": form,
         "items": _items(data),
+        "transfer_id": _transfer_id(data),
         "picked_in": common_folder(_items(data)),
         "origin": places["origin"],
         "destination": places["destination"],

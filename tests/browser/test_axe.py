@@ -1,0 +1,49 @@
+"""axe-core finds nothing on any page, in either colour scheme (WCAG 2.2 AA)."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.test_browser import PLACES, consent_to_research
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+STAFF_PLACES = ("/jobs/", "/jobs/new/")
+OPEN_PLACES = ("/login/", "/complete/globus/?state=wrong&code=x", "/admin/login/")
+
+
+def problems(page):
+    """``rule: the first elements that break it``, a line each."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [
+        f"{each['id']}: {[node['target'] for node in each['nodes'][:3]]}"
+        for each in found
+    ]
+
+
+def look_at(page, site, places):
+    found = {}
+    for place in places:
+        page.goto(site.url + place)
+        if broken := problems(page):
+            found[place] = broken
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_a_researchers_pages(page_of, site, scheme):
+    page = page_of("ada", color_scheme=scheme)
+    consent_to_research(page, site)
+    assert look_at(page, site, PLACES) == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_staff_pages(page_of, site, scheme):
+    page = page_of("grace", color_scheme=scheme)
+    assert look_at(page, site, STAFF_PLACES) == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_open_pages(open_page, site, scheme):
+    page = open_page(color_scheme=scheme)
+    assert look_at(page, site, OPEN_PLACES) == {}

@@ -1,0 +1,306 @@
+"""What people do, with a real browser, against a site that runs as in production."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sandbox import seed
+from tests.browser.site import allow, give_consent, sign_in
+
+RUN = "/projects/spring-campaign/runs/2026-03-01/"
+ODD = f"/files/?origin_id={seed.RESEARCH}&origin_path=/projects/odd names/"
+PLACES = (
+    "/",
+    "/collections/?q=tutorial",
+    f"/collections/{seed.RESEARCH}/",
+    "/files/",
+    f"/files/?origin_id={seed.RESEARCH}&origin_path={RUN}",
+    f"/files/?origin_id={seed.RESEARCH}&origin_path=/projects/telescope/",
+    f"/files/?origin_id={seed.RESEARCH}&origin_path=/nowhere/",
+    ODD,
+    f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={RUN}"
+    f"&destination_id={seed.TUTORIAL_2}&destination_path=/home/ada/",
+    "/transfers/",
+    "/attention/",
+    "/groups/",
+    "/account/",
+    "/jobs/",
+    "/jobs/new/",
+    "/nothing-here/",
+)
+
+
+AUDITS = (Path(__file__).parent / "audits.js").read_text().partition("\n")[2].strip()
+
+
+def look(page, audit):
+    """What ``audits.js`` finds wrong with the page."""
+    return page.evaluate(f"{AUDITS.rstrip(';')}.{audit}()")
+
+
+def files_of(collection, path=""):
+    return f"/files/?origin_id={collection}&origin_path={path}"
+
+
+def consent_to_research(page, site, username="ada"):
+    page.goto(site.url + files_of(seed.RESEARCH))
+    consent = page.get_by_role("button", name="Give consent at Globus")
+    if consent.count():
+        give_consent(page, site, username)
+
+
+def send_on(page, site):
+    """Presses the button, and gives the consent that the destination wants."""
+    page.get_by_role("button", name="Start the transfer").click()
+    page.wait_for_url(f"{site.url}/transfers/*-*/")
+    page.get_by_text("It waits for you").wait_for()
+    give_consent(page, site)
+
+
+def watch_to_the_end(page):
+    page.get_by_text("Succeeded", exact=True).wait_for()
+
+
+def test_from_the_front_door_to_a_finished_transfer(page_of, site):
+    page = page_of("ada")
+    page.get_by_role("navigation", name="Main").get_by_text("Collections").click()
+    page.get_by_label("Search in names").fill("research storage")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("link", name="Browse Example University").click()
+    give_consent(page, site)  # and is back in the folder
+    assert "Example University Research Storage" in page.locator("h1").inner_text()
+    page.get_by_role("link", name="Top").click()
+    for folder in ("projects", "spring-campaign", "runs", "2026-03-01"):
+        page.get_by_role("row").get_by_role("link", name=folder, exact=True).click()
+    assert page.get_by_label("Path").input_value() == RUN
+
+    page.get_by_label("Pick quality.csv").check()
+    page.get_by_label("Pick run.json").check()
+    assert page.get_by_text("2 of 3 picked").is_visible()
+    page.get_by_role("button", name="Transfer…").click()
+    page.get_by_label("Find the collection").fill("tutorial")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Globus Tutorial Collection 2").click()
+    page.get_by_label("Folder", exact=True).fill("/~/from-the-browser/")
+    page.get_by_label("Label").fill("two files")
+    send_on(page, site)
+    # nothing is clicked any more: the page brings itself up to date
+    watch_to_the_end(page)
+    assert page.get_by_text("2 of 2").is_visible()
+    assert page.locator("#announcer").inner_text() in ("", "Succeeded")
+
+    page.get_by_role("link", name="/~/from-the-browser/quality.csv").click()
+    allow_if_asked(page, site)
+    assert page.get_by_label("Pick quality.csv").is_visible()
+    page.goto(f"{site.url}/transfers/")
+    assert page.get_by_role("row", name=re.compile("two files")).is_visible()
+
+
+def allow_if_asked(page, site):
+    if page.url.startswith(site.sandbox.url):
+        allow(page, site)
+
+
+def tab_to(page, locator, most=80):
+    """Goes there by the tabulator alone; what has the focus must be seen."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if locator.evaluate("element => element === document.activeElement"):
+            outline = locator.evaluate(
+                "element => getComputedStyle(element).outlineStyle"
+            )
+            assert outline != "none"
+            return
+    raise AssertionError(f"The focus never came to {locator}")
+
+
+def test_by_keyboard_alone(open_page, site):
+    site.sandbox.reset()
+    page = open_page()
+    page.goto(site.url)
+    tab_to(page, page.get_by_role("button", name="Sign in with Globus"))
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{site.sandbox.url}/**")
+    tab_to_anything = page.get_by_role("button", name="Allow")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if tab_to_anything.evaluate("element => element === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{site.url}/**")
+
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to")
+    assert skip.evaluate("element => element === document.activeElement")
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("link", name="Browse files"), most=3)
+
+    page.goto(f"{site.url}/files/?origin_id={seed.LAPTOP}&origin_path=/Documents/")
+    tab_to(page, page.get_by_label("Pick paper.tex"))
+    page.keyboard.press("Space")
+    tab_to(page, page.get_by_role("button", name="Transfer…"))
+    page.keyboard.press("Enter")
+    page.get_by_label("Find the collection").wait_for()
+    tab_to(page, page.get_by_label("Find the collection"))
+    page.keyboard.type("tutorial")
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("button", name="Globus Tutorial Collection 2"))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_label("Folder", exact=True))
+    page.keyboard.type("/~/by-keyboard/")
+    tab_to(page, page.get_by_role("button", name="Start the transfer"))
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{site.url}/transfers/*-*/")
+
+
+def test_menus_open_and_close_by_key(page_of, site):
+    page = page_of("ada")
+    summary = page.locator("summary", has_text="Your account")
+    summary.focus()
+    page.keyboard.press("Enter")
+    assert page.get_by_role("button", name="Sign out").is_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("button", name="Sign out").is_visible()
+    assert summary.evaluate("element => element === document.activeElement")
+
+
+def test_without_script(page_of, site):
+    page = page_of("ada", java_script_enabled=False)
+    consent_to_research(page, site)
+    page.goto(site.url + files_of(seed.RESEARCH, RUN))
+    page.get_by_label("Pick quality.csv").check()
+    page.get_by_role("button", name="Transfer…").click()
+    page.get_by_label("Find the collection").fill("tutorial")
+    page.get_by_role("button", name="Find", exact=True).click()
+    page.get_by_role("button", name="Globus Tutorial Collection 2").click()
+    page.get_by_role("button", name="Look into it").click()
+    page.get_by_role("button", name="Give consent at Globus").click()
+    allow(page, site)
+    # the form is as it was
+    assert page.get_by_text("quality.csv").is_visible()
+    assert page.get_by_text("Globus Tutorial Collection 2").is_visible()
+    page.get_by_label("Folder", exact=True).fill("/~/no-script/")
+    page.get_by_role("button", name="Start the transfer").click()
+    page.wait_for_url(f"{site.url}/transfers/*-*/")
+    for _ in range(40):
+        if page.get_by_text("Succeeded", exact=True).count():
+            break
+        page.wait_for_timeout(500)
+        page.get_by_role("link", name="Refresh").click()
+    assert page.get_by_text("Succeeded", exact=True).is_visible()
+    page.locator("summary", has_text="Your account").click()
+    page.get_by_role("button", name="Sign out").click()
+    assert page.get_by_text("You are signed out").is_visible()
+
+
+def test_a_transfer_is_cancelled(page_of, site):
+    page = page_of("ada")
+    consent_to_research(page, site)
+    page.goto(
+        f"{site.url}/transfers/new/?origin_id={seed.RESEARCH}"
+        f"&origin_path=/projects/telescope/raw/frame-9999.fits"
+        f"&destination_id={seed.RESEARCH}&destination_path=/home/ada/in/"
+    )
+    page.get_by_role("button", name="Start the transfer").click()
+    page.get_by_text("Has trouble", exact=True).wait_for()
+    page.get_by_role("link", name="Cancel the transfer").click()
+    page.get_by_role("button", name="Cancel the transfer").click()
+    page.get_by_text("Cancelled", exact=True).wait_for()
+
+
+def test_staff_run_a_job(page_of, site):
+    page = page_of("grace")
+    page.get_by_role("navigation", name="Main").get_by_text("Jobs").click()
+    page.get_by_role("link", name="demo-list").click()
+    page.get_by_label("Reason").fill("to see")
+    page.get_by_role("button", name="Run now").click()
+    page.get_by_text("Succeeded", exact=True).first.wait_for()
+    assert page.get_by_text("/home/share/godata/file1.txt").is_visible()
+
+
+def test_hostile_names_do_nothing(page_of, site):
+    page = page_of("ada")  # ``open_page`` fails on any dialog
+    consent_to_research(page, site)
+    page.goto(site.url + ODD)
+    assert page.get_by_text("<img src=x onerror=alert(1)>.txt").is_visible()
+    assert page.locator("main img").count() == 0
+    page.get_by_label("Pick all on this page").check()
+    page.get_by_role("button", name="Transfer…").click()
+    page.get_by_label("Find the collection").fill("research storage")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Example University Research").click()
+    page.get_by_label("Folder", exact=True).fill("/home/ada/odd/")
+    page.get_by_label("Label").fill("<svg onload=alert(1)>")
+    page.get_by_role("button", name="Start the transfer").click()
+    watch_to_the_end(page)
+    # they arrived under the very same names
+    page.goto(site.url + files_of(seed.RESEARCH, "/home/ada/odd/"))
+    assert page.get_by_text("<img src=x onerror=alert(1)>.txt").is_visible()
+    assert page.get_by_text("%41 +&?#.txt").is_visible()
+    for address in ("/", "/transfers/"):
+        page.goto(site.url + address)
+        assert page.get_by_text("<svg onload=alert(1)>").first.is_visible()
+
+
+NARROW = {"width": 390, "height": 844}
+
+
+def test_nothing_is_wider_than_a_phone(page_of, site):
+    page = page_of("grace", viewport=NARROW)
+    consent_to_research(page, site, "grace")
+    for address in PLACES:
+        page.goto(site.url + address)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= NARROW["width"], address
+    page.goto(site.url)
+    page.locator("summary", has_text="Menu").click()
+    page.get_by_role("link", name="Transfers").first.click()
+    assert page.locator("h1").inner_text() == "Transfers"
+
+
+def test_targets_are_large_enough(page_of, site):
+    """WCAG 2.2, 2.5.8: 24 by 24 CSS pixels, but for links within text."""
+    page = page_of("grace", viewport=NARROW)
+    consent_to_research(page, site, "grace")
+    for address in PLACES:
+        page.goto(site.url + address)
+        small = look(page, "smallTargets")
+        assert small == [], address
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out(page_of, site, scheme):
+    page = page_of("grace", color_scheme=scheme)
+    consent_to_research(page, site, "grace")
+    for address in PLACES:
+        page.goto(site.url + address)
+        assert look(page, "lowContrast") == [], address
+    body = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    darkest = sum(map(int, re.findall(r"\d+", body)))
+    assert (darkest < 200) == (scheme == "dark")
+
+
+def test_the_structure_that_assistive_programs_use(page_of, site):
+    page = page_of("grace")
+    consent_to_research(page, site, "grace")
+    for address in PLACES:
+        page.goto(site.url + address)
+        assert look(page, "structure") == [], address
+
+
+def test_motion_is_reduced_on_request(open_page, site):
+    page = open_page(reduced_motion="reduce")
+    page.goto(site.url)
+    moving = page.evaluate("document.getAnimations().length")
+    assert moving == 0
+
+
+def test_sign_in_comes_back_to_the_page_that_was_asked_for(open_page, site):
+    site.sandbox.reset()
+    page = open_page()
+    page.goto(f"{site.url}/groups/")
+    assert page.url.startswith(f"{site.url}/login/")
+    sign_in(page, site, "ada", start="")
+    assert page.locator("h1").inner_text() == "Groups"
