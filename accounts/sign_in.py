@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
@@ -45,6 +46,8 @@ class GlobusSignIn(GlobusOpenIdConnect[Any]):
 
     #: mapped collections whose consent this sign-in asks for as well
     collection_ids: tuple[UUID, ...] = ()
+    #: what this sign-in must show: ``Requirement.authorize_parameters``
+    step_up: Mapping[str, str] = MappingProxyType({})
 
     def get_scope(self) -> list[str]:
         return scopes.sign_in_scopes(self.collection_ids)
@@ -54,6 +57,7 @@ class GlobusSignIn(GlobusOpenIdConnect[Any]):
         params = self.auth_params(self.get_or_create_state())
         params.update(self.get_scope_argument())
         params.update(self.auth_extra_arguments())
+        params.update(self.step_up)
         return f"{self.authorization_url()}?{urlencode(params)}"
 
     def oidc_config(self) -> dict[str, Any]:

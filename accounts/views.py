@@ -21,7 +21,7 @@ from social_core import exceptions as social
 from social_core.actions import do_complete
 from social_django.utils import load_backend, load_strategy
 
-from accounts import groups
+from accounts import groups, pending
 from accounts.clients import groups_client
 from accounts.models import Token, User
 from accounts.sign_in import GlobusSignIn
@@ -56,7 +56,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     target = safe_next(request, request.GET.get("next", ""))
     if request.user.is_authenticated:
         return redirect(target)
-    return render(request, "accounts/sign_in.html", {"next": target})
+    context = {"next": target, "keeps_form": pending.is_kept(request)}
+    return render(request, "accounts/sign_in.html", context)
 
 
 @login_not_required
@@ -71,6 +72,11 @@ def begin(request: HttpRequest) -> HttpResponse:
     """
     backend = _backend(request)
     backend.collection_ids = _asked_collections(request)
+    action = pending.asked(request)
+    if action is not None:
+        requirement = pending.requirement_of(action)
+        backend.collection_ids = requirement.collections
+        backend.step_up = requirement.authorize_parameters()
     request.session["next"] = safe_next(request, request.POST.get("next"))
     try:
         address = backend.auth_url()
@@ -78,6 +84,8 @@ def begin(request: HttpRequest) -> HttpResponse:
         raise sign_in_failure(err) from err
     except requests.RequestException as err:
         raise SignInUnreachable from err
+    if action is not None:
+        pending.left(request, action, address)
     return render(request, "accounts/leaving.html", {"address": address})
 
 
@@ -101,6 +109,9 @@ def complete(request: HttpRequest) -> HttpResponse:
         raise SignInUnreachable from err
     except GlobusFailure as err:
         raise SignInUnreachable from err
+    going_on = pending.resume(request)
+    if going_on is not None:
+        response = redirect(going_on)
     response["Referrer-Policy"] = "no-referrer"
     return response
 

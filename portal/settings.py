@@ -55,12 +55,13 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "accounts.wall.SignInWall",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.PrivatePagesMiddleware",
     "portal.middleware.FailurePageMiddleware",
+    "accounts.wall.GoingOn",
 ]
 
 TEMPLATES = [
@@ -127,6 +128,7 @@ STORAGES = {
 _HOST_PREFIX = "__Host-" if SECURE else ""
 SESSION_COOKIE_NAME = f"{_HOST_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{_HOST_PREFIX}csrftoken"
+PERSON_COOKIE_NAME = f"{_HOST_PREFIX}person"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 # Lax: a strict cookie is lost when the person comes back from the provider.
@@ -217,11 +219,16 @@ GROUP_USERS = env.env_uuid("PORTAL_GROUP_USERS")
 GROUP_STAFF = env.env_uuid("PORTAL_GROUP_STAFF")
 GROUP_ADMINS = env.env_uuid("PORTAL_GROUP_ADMINS")
 
+# Looks up what a collection is called; the pages that say what Globus wants use it.
+COLLECTION_NAMES = "transfers.views.collections.name_of"
+
 # Mail
 globals().update(env.email_from_url(env.env_secret("EMAIL_URL", "console:")))
 DEFAULT_FROM_EMAIL = env.env_str(
     "PORTAL_FROM_EMAIL", f"causeway@{PUBLIC_BASE_URL.hostname}"
 )
+#: whether people get a mail when work in the background needs them
+MAIL_WHEN_NEEDED = env.env_bool("PORTAL_MAIL_WHEN_NEEDED", default=True)
 
 # Workers (security.md section 6). Redis carries messages, Postgres holds the truth.
 CELERY_BROKER_URL = env.broker_from_url(REDIS_URL)

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from celery import shared_task
 
+from accounts import notices
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
-from transfers import monitoring, submission, sweeping
+from transfers import monitoring, needs, submission, sweeping
 from transfers.jobs import runs
 from transfers.models import Transfer, principal_of
 
@@ -46,6 +47,14 @@ def poll_transfers(kind: str, principal_id: str) -> None:
     principal = principal_of(kind, _id(principal_id))
     if principal is not None:
         monitoring.poll(principal)
+
+
+@shared_task(ignore_result=True)
+def mail_notice(notice_id: str) -> None:
+    """Tell a person by mail what their work waits for."""
+    pk = _id(notice_id)
+    if pk is not None:
+        notices.send(pk, link=needs.attention_link())
 
 
 @shared_task(ignore_result=True)
