@@ -59,6 +59,7 @@ NOT_RESUMED = ("/login/", "/complete/", "/logout/", "/pending/")
 _SIGNER = signing.Signer(salt="accounts.pending")
 _KEPT = "kept_actions"
 _ATTEMPTS = "pending_by_state"
+_DONE = "pending_done"
 
 
 # --- keeping
@@ -74,13 +75,14 @@ def remember(request: HttpRequest, failure: PortalError) -> PendingAction | None
 
 
 def remember_for_later(
-    user: User, requirement: Requirement, *, path: str
+    request: HttpRequest, requirement: Requirement, *, path: str
 ) -> PendingAction:
     """The way on for something that waits in the background.
 
     :param path: the page that tells about it
     """
-    action = _new(user, requirement)
+    assert isinstance(request.user, User)
+    action = _new(request, request.user, requirement)
     action.path = path
     return _saved(action)
 
@@ -98,26 +100,42 @@ def remember_signed_out(request: HttpRequest, user: User) -> PendingAction:
     return action
 
 
-def _new(user: User, requirement: Requirement) -> PendingAction:
+def _new(request: HttpRequest, user: User, requirement: Requirement) -> PendingAction:
     now = timezone.now()
     print_ = fingerprint(requirement)
-    mine = PendingAction.objects.filter(user=user)
     return PendingAction(
         user=user,
         requirement=requirement.as_json(),
         fingerprint=print_,
         created_at=now,
         expires_at=now + LASTS,
-        asked_again=mine.filter(
-            fingerprint=print_, fulfilled_at__gte=now - LOOP_WINDOW
-        ).exists(),
+        asked_again=_was_just_done(request, print_),
     )
+
+
+def _was_just_done(request: HttpRequest, print_: str) -> bool:
+    """Whether this browser did so a moment ago.
+
+    In another browser it may well be asked again: the person took a consent back at
+    Globus, or signed out there.
+    """
+    done = request.session.get(_DONE, {}).get(print_)
+    return done is not None and timezone.now().timestamp() - done < (
+        LOOP_WINDOW.total_seconds()
+    )
+
+
+def _note_done(request: HttpRequest, action: PendingAction) -> None:
+    done = request.session.get(_DONE, {}) | {
+        action.fingerprint: timezone.now().timestamp()
+    }
+    request.session[_DONE] = dict([*done.items()][-MOST_PER_SESSION:])
 
 
 def _of_request(
     request: HttpRequest, user: User, requirement: Requirement
 ) -> PendingAction:
-    action = _new(user, requirement)
+    action = _new(request, user, requirement)
     action.came_from = page_of(request)
     if request.method in ("GET", "HEAD"):
         action.path = _own_path(request)
@@ -344,6 +362,7 @@ def check(request: HttpRequest, action: PendingAction) -> bool:
         action.returned_at = None
     else:
         action.fulfilled_at = timezone.now()
+        _note_done(request, action)
     action.save(update_fields=["lacking", "returned_at", "fulfilled_at"])
     audit.record(
         "person:requirement:fulfil",

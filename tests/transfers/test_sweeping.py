@@ -211,7 +211,7 @@ def test_a_tick_queues_due_polls(messages):
 
 def test_an_idle_tick_asks_little(messages, django_assert_max_num_queries):
     make_run(state="moving", transfer=make_transfer(status="ACTIVE"))
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         tasks.tick()
 
 

@@ -178,7 +178,7 @@ def way_on(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
     waiting = Transfer.objects.owned_by(request.user).waiting()
     transfer = get_object_or_404(waiting, pk=pk)
     page = reverse("transfers:detail", args=[pk])
-    action = pending.remember_for_later(request.user, transfer.requirement, path=page)
+    action = pending.remember_for_later(request, transfer.requirement, path=page)
     return redirect(
         pending.way_to_globus(action), preserve_request=pending.goes_to_globus(action)
     )
