@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 
@@ -178,6 +178,9 @@ class Walkthrough:
     def visit_consenting(self, path: str) -> Page:
         """Visit a page; where the portal asks for a consent, give it and go on."""
         page = self.visit(path)
+        way_on = page.find_form(f"{urlsplit(page.url).path}way-on/")
+        if way_on:
+            page = self.browser.submit(page, way_on)
         consent = page.find_form(SIGN_IN_FORM)
         return self.through_globus(page, consent) if consent else page
 
