@@ -6,11 +6,13 @@ Driven over the sandbox; L17, L20 and L21 name security.md's section 2.
 from __future__ import annotations
 
 import re
+import threading
 from datetime import timedelta
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -302,6 +304,24 @@ def test_a_form_that_is_sent_by_the_script_and_the_person_goes_on_once(
     assert over.status_code == 410
     assert "went on already" in text_of(over)
     assert Transfer.objects.count() == 1
+
+
+def test_of_many_at_once_one_gets_the_action(as_ada, form):
+    kept(as_ada, form)
+    action = PendingAction.objects.get()
+    start, won = threading.Barrier(6), []
+
+    def take():
+        start.wait()
+        won.append(pending.use(action))
+        connection.close()
+
+    threads = [threading.Thread(target=take) for _ in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(won) == [False] * 5 + [True]
 
 
 def test_two_consents_one_after_the_other(as_ada, sandbox, form):

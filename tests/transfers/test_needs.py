@@ -168,6 +168,22 @@ def test_the_monitor_tells_of_a_dead_sign_in_once(as_ada, queued):
     assert "Sign in again" in RequirementNotice.objects.get().says
 
 
+def test_a_task_that_globus_stopped_for_its_owner_is_told_once(as_ada, queued, sandbox):
+    transfer = make_transfer(person("ada"), status="ACTIVE")
+    row = {
+        "task_id": str(transfer.task_id),
+        "status": "INACTIVE",
+        "type": "TRANSFER",
+        "request_time": "2026-01-01T00:00:00+00:00",
+    }
+    sandbox.fault("/task_list", status=200, body={"DATA": [row]}, times=2)
+    for _ in range(2):
+        monitoring.poll(person("ada"))
+    transfer.refresh_from_db()
+    assert transfer.status == "INACTIVE"
+    assert len(queued()) == 1
+
+
 def test_a_service_account_is_no_person_to_mail(service_account, queued):
     needs.tell(service_account, SignInRequired(), says="words")
     assert not queued()
