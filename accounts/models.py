@@ -517,17 +517,17 @@ class PendingAction(models.Model):
         return f"pending action {self.pk}"
 
     def seal_body(self, body: str) -> None:
-        self.sealed_body = vault.seal(body, self._binding())
+        self.sealed_body = vault.seal(body, self.binding_of("sealed_body"))
 
     def body(self) -> Secret | None:
         if self.sealed_body is None:
             return None
-        return vault.open_sealed(self.sealed_body, self._binding())
+        return vault.open_sealed(self.sealed_body, self.binding_of("sealed_body"))
 
-    def _binding(self) -> vault.Binding:
+    def binding_of(self, column: str) -> vault.Binding:
         return vault.Binding(
             table="pending_action",
-            column="sealed_body",
+            column=column,
             row=str(self.pk),
             owner=f"user:{self.user_id}",
         )

@@ -16,7 +16,7 @@ from django.db import connection, models, transaction
 from django.db.models import BooleanField, F, Func, Q, Value
 
 from accounts import vault
-from accounts.models import Revocation, ServiceAccountSecret, Token
+from accounts.models import PendingAction, Revocation, ServiceAccountSecret, Token
 
 BATCH = 200
 #: how long to wait for transactions and rows that others hold
@@ -58,6 +58,7 @@ REGISTRY = (
     Sealed(Token, ("sealed_access_token", "sealed_refresh_token")),
     Sealed(ServiceAccountSecret, ("sealed_secret",)),
     Sealed(Revocation, ("sealed_token", "sealed_client_secret")),
+    Sealed(PendingAction, ("sealed_body",)),
 )
 
 
