@@ -144,10 +144,36 @@ def _reseal_batch(
         )
         renewed = [row for row in rows if _reseal(row, sealed, ring, progress)]
         if renewed:
-            sealed.model._default_manager.bulk_update(renewed, sealed.columns)
+            _save(sealed, renewed)
     progress.sealed += len(renewed)
     progress.left = max(0, progress.left - len(renewed))
     return rows[-1].pk if len(rows) == BATCH else None
+
+
+def _save(sealed: Sealed, rows: list[models.Model]) -> None:
+    """One UPDATE for all; ``bulk_update`` takes three times as long for wide values."""
+    quoted = connection.ops.quote_name
+    names = [quoted(column) for column in sealed.columns]
+    sets = ", ".join(f"{name} = new.{name}" for name in names)
+    arrays = ", ".join(["%s::uuid[]", *["%s::bytea[]"] * len(names)])
+    values = [
+        [
+            None if (data := getattr(row, column)) is None else bytes(data)
+            for row in rows
+        ]
+        for column in sealed.columns
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {quoted(sealed.model._meta.db_table)} AS old SET {sets} "  # noqa: S608 - our own names
+            f"FROM unnest({arrays}) AS new (id, {', '.join(names)}) "
+            "WHERE old.id = new.id",
+            [[row.pk for row in rows], *values],
+        )
+
+
+def _as_bytes(data: bytes | memoryview | None) -> bytes | None:
+    return None if data is None else bytes(data)
 
 
 def _binding_fields(model: type[models.Model]) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -307,7 +308,7 @@ def _by_credentials(
 def _token_failure(err: globus_sdk.AuthAPIError, principal: Principal) -> GlobusFailure:
     """What a refusal of the token endpoint means (RFC 6749 section 5.2)."""
     body = err.raw_json or {}
-    reason = str(body.get("error", ""))
+    reason = _error_code(body.get("error"))
     if isinstance(principal, User):
         if reason == "invalid_grant":
             return SignInRequired(code=reason)
@@ -324,6 +325,12 @@ def _token_failure(err: globus_sdk.AuthAPIError, principal: Principal) -> Globus
         # A 401 without a reason says nothing about this person's token.
         return UnexpectedAnswer(code=reason or failure.code)
     return failure
+
+
+def _error_code(value: object) -> str:
+    """An error of RFC 6749; any other text from outside is not written down."""
+    text = str(value)
+    return text if re.fullmatch(r"[a-z_]{1,40}", text) else ""
 
 
 def _note_failure(principal: Principal, row: Token, err: GlobusFailure) -> None:

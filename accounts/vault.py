@@ -55,9 +55,11 @@ class Binding:
 
     def encoded(self) -> bytes:
         """Every part with its length in front, so that no two bindings are alike."""
-        parts = (self.table, self.column, self.row, self.owner, self.purpose)
-        encoded = (part.encode() for part in parts)
-        return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+        encoded = b""
+        for part in (self.table, self.column, self.row, self.owner, self.purpose):
+            text = part.encode()
+            encoded += len(text).to_bytes(4, "big") + text
+        return encoded
 
 
 class KeyRing:

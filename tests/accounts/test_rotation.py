@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -103,6 +104,35 @@ def test_whatever_is_binary_says_that_it_is_sealed():
         if isinstance(field, models.BinaryField)
     ]
     assert [name for name in named if not name.startswith("sealed_")] == []
+
+
+@pytest.mark.parametrize("sealed", rotation.REGISTRY, ids=lambda each: str(each.model))
+def test_t03_a_sealed_row_has_its_id_before_it_is_saved(sealed):
+    key = sealed.model._meta.pk
+    assert isinstance(sealed.model().pk, uuid.UUID)
+    assert sealed.model().pk != sealed.model().pk
+    assert not key.editable
+    for column in sealed.columns:
+        assert not sealed.model._meta.get_field(column).editable
+
+
+@pytest.mark.django_db
+def test_t04_ciphertext_in_another_row_column_or_owner_does_not_open():
+    """As a writer to the database could move it."""
+    one, other = make_token(make_user()), make_token(make_user())
+    moved = [
+        {"sealed_access_token": other.sealed_access_token},
+        {"sealed_access_token": one.sealed_refresh_token},
+        {"sealed_access_token": b"AgPlanted" * 8},
+        {"user": make_user()},
+        {"resource_server": "elsewhere"},
+    ]
+    for change in moved:
+        row = Token.objects.get(pk=one.pk)
+        for name, value in change.items():
+            setattr(row, name, value)
+        with pytest.raises(vault.CannotOpen):
+            row.access_token()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import clients, tokens
-from accounts.models import ServiceAccountSecret, Token
+from accounts.models import ServiceAccountSecret, StaleToken, Token
 from accounts.service_accounts import replace_secret
 from portal.globus import scopes
 from portal.globus.errors import (
@@ -155,6 +155,23 @@ def test_t09_a_token_that_came_meanwhile_is_not_renewed_again(sandbox, ada):
 
     assert row.access_token().reveal() == "AgNewer"
     assert len(token_requests(sandbox)) == before
+
+
+@pytest.mark.django_db
+def test_t09_an_old_object_saved_late_does_not_bring_back_a_spent_token():
+    row = make_token(make_user(), refresh_token="AgSpent")
+    late = Token.objects.get(pk=row.pk)
+    answer = {"scope": row.scope, "expires_in": timedelta(hours=1)}
+    row.put(access_token="AgNew", refresh_token="AgNewRefresh", **answer)
+    row.store()
+
+    late.put(access_token="AgLate", refresh_token=None, **answer)
+    with pytest.raises(StaleToken):
+        late.store()
+
+    stored = Token.objects.get(pk=row.pk)
+    assert stored.refresh_token().reveal() == "AgNewRefresh"
+    assert stored.access_token().reveal() == "AgNew"
 
 
 @pytest.mark.django_db(transaction=True)
