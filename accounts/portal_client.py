@@ -1,12 +1,17 @@
 """The portal, and service accounts, as clients of Globus Auth."""
 
+import logging
+
 import globus_sdk
 from django.conf import settings
 
 from accounts.models import ServiceAccount, ServiceAccountSecret
 from accounts.secret import Secret
+from accounts.vault import CannotOpen
 from portal.globus.errors import CredentialRefused
 from portal.globus.transport import PAGE, retry_config, shared_transport
+
+logger = logging.getLogger(__name__)
 
 
 def portal_auth_client() -> globus_sdk.ConfidentialAppAuthClient:
@@ -21,7 +26,15 @@ def auth_client(account: ServiceAccount) -> globus_sdk.ConfidentialAppAuthClient
             f"The service account “{account.name}” has no active secret. "
             "An administrator can enter one."
         )
-    return client_for(str(account.client_id), secret.open())
+    try:
+        opened = secret.open()
+    except CannotOpen as err:
+        logger.critical("Secret %s does not open", secret.pk)
+        raise CredentialRefused(
+            f"The stored secret of the service account “{account.name}” cannot be "
+            "opened. An administrator must enter it again."
+        ) from err
+    return client_for(str(account.client_id), opened)
 
 
 def client_for(client_id: str, secret: Secret) -> globus_sdk.ConfidentialAppAuthClient:

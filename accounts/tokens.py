@@ -32,6 +32,7 @@ from accounts.models import (
 )
 from accounts.portal_client import auth_client, portal_auth_client
 from accounts.secret import Secret
+from accounts.vault import CannotOpen
 from portal.globus import scopes
 from portal.globus.errors import (
     AccountDisabled,
@@ -89,7 +90,13 @@ def access_token(
         row = _renew_unless_busy(principal, row) or row
     if row.used_at is None or row.used_at < now - USED_AT_STEP:
         _note_use(row, now)
-    return FreshToken(row.access_token(), row.generation)
+    try:
+        return FreshToken(row.access_token(), row.generation)
+    except CannotOpen:
+        # Damaged or planted: a new one from Auth is sealed in its place.
+        logger.critical("Token %s does not open; it is renewed", row.pk)
+        row = renew(principal, row, refused=row.generation)
+        return FreshToken(row.access_token(), row.generation)
 
 
 def _row(principal: Principal, resource_server: str) -> Token | None:
@@ -291,7 +298,11 @@ def _ask_auth(principal: Principal, row: Token) -> None:
 
 
 def _refreshed(row: Token) -> globus_sdk.OAuthTokenResponse:
-    refresh_token = row.refresh_token()
+    try:
+        refresh_token = row.refresh_token()
+    except CannotOpen as err:
+        logger.critical("The refresh token of %s does not open", row.pk)
+        raise SignInRequired(code="CannotOpen") from err
     if refresh_token is None:
         raise SignInRequired(code="NoRefreshToken")
     return portal_auth_client().oauth2_refresh_token(refresh_token.reveal())

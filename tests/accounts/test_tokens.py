@@ -356,3 +356,38 @@ def test_processes_share_connections_but_not_headers(sandbox, ada, service_accou
     hers.close()
     with globus_errors():
         assert its.task_list().http_status == 200
+
+
+def damage(row, *columns):
+    """Flips a bit of what is sealed, as a broken disk or a stranger would."""
+    for column in columns:
+        sealed = bytearray(getattr(row, column))
+        sealed[-1] ^= 1
+        setattr(row, column, bytes(sealed))
+    row.save(update_fields=columns)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_t04_a_damaged_access_token_is_renewed(sandbox, ada):
+    row = Token.objects.held_for(ada).get(resource_server=scopes.TRANSFER)
+    damage(row, "sealed_access_token")
+    got = tokens.access_token(ada, scopes.TRANSFER)
+    assert got.generation == row.generation + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_t04_a_damaged_refresh_token_asks_for_a_sign_in(sandbox, ada):
+    row = Token.objects.held_for(ada).get(resource_server=scopes.TRANSFER)
+    damage(row, "sealed_access_token", "sealed_refresh_token")
+    for _ in range(2):
+        with pytest.raises(SignInRequired):
+            tokens.access_token(ada, scopes.TRANSFER)
+    row.refresh_from_db()
+    assert row.state == Token.State.NEEDS_SIGN_IN
+
+
+@pytest.mark.django_db(transaction=True)
+def test_t04_a_damaged_secret_is_named(sandbox, service_account):
+    damage(service_account.secrets.get(), "sealed_secret")
+    with pytest.raises(CredentialRefused, match="cannot be opened"):
+        tokens.access_token(service_account, scopes.TRANSFER)
