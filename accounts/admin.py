@@ -90,6 +90,12 @@ class ServiceAccountAdmin(admin.ModelAdmin[ServiceAccount]):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("secrets")
 
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ServiceAccount | None = None
+    ) -> tuple[str, ...]:
+        """Another client is another account, with a secret and tokens of its own."""
+        return (*self.readonly_fields, *(("client_id",) if obj else ()))
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"owner": request.user.pk}
 

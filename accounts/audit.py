@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.http import HttpRequest
 
-from accounts.models import AuditEvent, Principal, User
+from accounts.models import AuditEvent, User
 
 Outcome = AuditEvent.Outcome
+
+
+class Owner(Protocol):
+    """A principal, or what is left of one that was deleted; its text is the name."""
+
+    @property
+    def owner_key(self) -> str: ...
 
 
 def record(
     kind: str,
     *,
     actor: User | None = None,
-    owner: Principal | None = None,
+    owner: Owner | None = None,
     credential_id: UUID | None = None,
     outcome: AuditEvent.Outcome = Outcome.OK,
     request: HttpRequest | None = None,

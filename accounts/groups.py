@@ -33,7 +33,9 @@ def my_groups(groups_client: GroupsClient) -> list[Group]:
     """
     with globus_errors():
         answer = groups_client.get_my_groups()
-        rows = list(answer)
+        rows = answer.data
+    if not isinstance(rows, list):
+        raise UnexpectedAnswer(code="Groups")
     return sorted(
         (_group(row) for row in rows), key=lambda group: group.name.casefold()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -64,6 +65,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering: ClassVar = ["name", "preferred_username"]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["id"], condition=Q(is_active=False), name="user_switched_off"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name or self.preferred_username or self.username
@@ -207,23 +213,50 @@ class ServiceAccountSecret(models.Model):
         return f"{self.label} ({self.get_state_display()})"
 
     def seal(self, secret: str) -> None:
-        self.sealed_secret = vault.seal(secret, self._binding())
+        self.sealed_secret = vault.seal(secret, self.binding_of("sealed_secret"))
 
     def open(self) -> Secret:
-        return vault.open_sealed(self.sealed_secret, self._binding())
+        return vault.open_sealed(self.sealed_secret, self.binding_of("sealed_secret"))
 
-    def _binding(self) -> vault.Binding:
+    def binding_of(self, column: str) -> vault.Binding:
         return vault.Binding(
             table="service_account_secret",
-            column="sealed_secret",
+            column=column,
             row=str(self.pk),
             owner=f"service-account:{self.service_account_id}",
         )
 
 
+#: A renewal is due somewhere in this span before the token expires; at random, so that
+#: the tokens of one sign-in are not all renewed in the same second.
+RENEW_EARLIEST = timedelta(minutes=10)
+RENEW_LATEST = timedelta(minutes=5)
+
+
+class StaleToken(Exception):
+    """The row was changed since it was read; what was about to be saved is old."""
+
+
+def only_after_revocation(
+    collector: Any, field: Any, sub_objs: models.QuerySet[Any, Any], using: str
+) -> None:
+    """Whoever is deleted takes no token along that Globus still honours (L27).
+
+    :raises ProtectedError: ``accounts.revocation.revoke_all`` has to come first
+    """
+    held = [token for token in sub_objs if token.state != Token.State.REVOKED]
+    if held:
+        raise models.ProtectedError("Their tokens have to be revoked first.", {*held})
+    models.CASCADE(collector, field, sub_objs, using)
+
+
 class TokenQuerySet(models.QuerySet["Token"]):
     def held_for(self, principal: Principal) -> TokenQuerySet:
         return self.filter(**owner_fields(principal))
+
+    def alive(self) -> TokenQuerySet:
+        """What the portal can renew by itself."""
+        return self.filter(state__in=Token.ALIVE)
 
 
 def owner_fields(principal: Principal) -> dict[str, Any]:
@@ -238,7 +271,8 @@ class Token(models.Model):
 
     Ok -> Backing off (Auth is out of reach; tried again at ``next_try_at``) -> Ok.
     Ok -> Needs sign-in (the refresh token is dead; only a person can mend it) -> Ok.
-    Revoked is the end of a row.
+    Any -> Revoked (nobody can use it; its tokens went to ``Revocation``) -> Ok, when
+    the person signs in again.
 
     ``generation`` counts what was stored. Every write names the one that it read, so
     that an object kept too long cannot bring back a spent token (T09).
@@ -250,12 +284,17 @@ class Token(models.Model):
         NEEDS_SIGN_IN = "needs_sign_in", "needs a new sign-in"
         REVOKED = "revoked"
 
+    ALIVE = (State.OK, State.BACKING_OFF)
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
-        User, null=True, on_delete=models.CASCADE, related_name="tokens"
+        User, null=True, on_delete=only_after_revocation, related_name="tokens"
     )
     service_account = models.ForeignKey(
-        ServiceAccount, null=True, on_delete=models.CASCADE, related_name="tokens"
+        ServiceAccount,
+        null=True,
+        on_delete=only_after_revocation,
+        related_name="tokens",
     )
     resource_server = models.CharField(max_length=255)
     scope = models.TextField(blank=True)
@@ -268,10 +307,21 @@ class Token(models.Model):
     next_try_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)
     failures = models.PositiveSmallIntegerField(default=0)
+    #: when somebody last acted with it, to the hour
+    used_at = models.DateTimeField(null=True)
+    #: when ``accounts.upkeep`` looks at it next; nothing: only when it is used
+    renew_at = models.DateTimeField(null=True, default=timezone.now)
 
     objects = TokenQuerySet.as_manager()
 
     class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["renew_at"],
+                condition=Q(state__in=["ok", "backing_off"]),
+                name="token_upkeep",
+            )
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(user__isnull=True) ^ Q(service_account__isnull=True),
@@ -290,6 +340,12 @@ class Token(models.Model):
         return f"token {self.pk} for {self.resource_server}"
 
     @property
+    def principal(self) -> Principal:
+        who = self.user or self.service_account
+        assert who is not None
+        return who
+
+    @property
     def owner_key(self) -> str:
         if self.user_id:
             return f"user:{self.user_id}"
@@ -305,14 +361,17 @@ class Token(models.Model):
     ) -> None:
         """Takes in what Auth answered; without a refresh token the old one stays."""
         now = timezone.now()
-        self.sealed_access_token = vault.seal(access_token, self._binding("access"))
+        self.sealed_access_token = vault.seal(
+            access_token, self.binding_of("sealed_access_token")
+        )
         if refresh_token:
             self.sealed_refresh_token = vault.seal(
-                refresh_token, self._binding("refresh")
+                refresh_token, self.binding_of("sealed_refresh_token")
             )
         self.scope = scope
         self.issued_at = now
         self.expires_at = now + expires_in
+        self.renew_at = self.expires_at - random.uniform(1, 2) * RENEW_LATEST  # noqa: S311 - only spreads load
         self.state = self.State.OK
         self.next_try_at = None
         self.last_error = ""
@@ -326,6 +385,7 @@ class Token(models.Model):
         "scope",
         "issued_at",
         "expires_at",
+        "renew_at",
         "state",
         "next_try_at",
         "last_error",
@@ -333,14 +393,27 @@ class Token(models.Model):
         "generation",
     )
 
+    def store(self) -> None:
+        """Saves what ``put`` took in.
+
+        :raises StaleToken: something else was stored since this object was read
+        """
+        read = Token.objects.filter(pk=self.pk, generation=self.generation - 1)
+        if not read.update(**{name: getattr(self, name) for name in self.PUT_FIELDS}):
+            raise StaleToken
+
     def access_token(self) -> Secret:
         assert self.sealed_access_token is not None
-        return vault.open_sealed(self.sealed_access_token, self._binding("access"))
+        return vault.open_sealed(
+            self.sealed_access_token, self.binding_of("sealed_access_token")
+        )
 
     def refresh_token(self) -> Secret | None:
         if self.sealed_refresh_token is None:
             return None
-        return vault.open_sealed(self.sealed_refresh_token, self._binding("refresh"))
+        return vault.open_sealed(
+            self.sealed_refresh_token, self.binding_of("sealed_refresh_token")
+        )
 
     def lasts_until(self, moment: datetime) -> bool:
         return (
@@ -349,9 +422,53 @@ class Token(models.Model):
             and self.expires_at > moment
         )
 
-    def _binding(self, column: str) -> vault.Binding:
+    def binding_of(self, column: str) -> vault.Binding:
         return vault.Binding(
             table="token",
+            column=column.removeprefix("sealed_").removesuffix("_token"),
+            row=str(self.pk),
+            owner=self.owner_key,
+            purpose=self.resource_server,
+        )
+
+
+class Revocation(models.Model):
+    """A token that Globus still has to be told about; gone once it was (RFC 7009).
+
+    It names nobody by reference and holds what the request needs, so that it outlives
+    the person or service account, and a new sign-in meanwhile does not touch it.
+    """
+
+    class Kind(models.TextChoices):
+        REFRESH = "refresh_token", "refresh token"
+        ACCESS = "access_token", "access token"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner_key = models.CharField(max_length=60, db_index=True)
+    owner_name = models.CharField(max_length=255, blank=True)
+    resource_server = models.CharField(max_length=255)
+    kind = models.CharField(max_length=20, choices=Kind)
+    sealed_token = models.BinaryField(editable=False)
+    #: the service account that the token was issued to; nothing: the portal itself
+    client_id = models.UUIDField("client ID", null=True)
+    sealed_client_secret = models.BinaryField(null=True, editable=False)
+    #: when the token is dead anyway
+    lapses_at = models.DateTimeField()
+    #: nothing when a person has to look
+    next_try_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)
+    attempts = models.PositiveIntegerField(default=0)
+    last_error = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["created_at"]
+
+    def __str__(self) -> str:
+        return f"revocation {self.pk} at {self.resource_server}"
+
+    def binding_of(self, column: str) -> vault.Binding:
+        return vault.Binding(
+            table="revocation",
             column=column,
             row=str(self.pk),
             owner=self.owner_key,
@@ -393,3 +510,109 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.kind} {self.outcome}"
+
+
+class PendingAction(models.Model):
+    """What a person was doing when Globus asked them for something first.
+
+    Kept -> Left (for Globus) -> Returned -> Fulfilled (what was asked is done, and was
+    checked) -> Used, once. Nothing goes on after ``expires_at``; the row stays a while
+    longer, so that a form can be opened again with all that was in it.
+
+    The body of a POST is sealed: it holds no credential, but paths and labels say what
+    somebody works on, and it outlives the request by hours.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="pending_actions"
+    )
+    #: of ``portal.globus.requirements.Requirement.as_json``
+    requirement = models.JSONField(default=dict)
+    #: two actions with the same one want the same of the same person
+    fingerprint = models.CharField(max_length=64)
+    method = models.CharField(max_length=4, default="GET")
+    #: with its query
+    path = models.TextField()
+    #: the page that the form was on
+    came_from = models.TextField(blank=True)
+    sealed_body = models.BinaryField(null=True, editable=False)
+    #: what of the request could not be kept, in a sentence
+    left_out = models.CharField(max_length=200, blank=True)
+    #: kept when nobody was signed in any more; the next sign-in is what it waits for
+    was_signed_out = models.BooleanField(default=False)
+    #: Globus asked for this again just after it was done
+    asked_again = models.BooleanField(default=False)
+    #: what the last sign-in did not show, in a sentence
+    lacking = models.CharField(max_length=300, blank=True)
+    rounds = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+    left_at = models.DateTimeField(null=True)
+    returned_at = models.DateTimeField(null=True)
+    fulfilled_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["user", "fingerprint"], name="pending_of_person")
+        ]
+
+    def __str__(self) -> str:
+        return f"pending action {self.pk}"
+
+    def seal_body(self, body: str) -> None:
+        self.sealed_body = vault.seal(body, self.binding_of("sealed_body"))
+
+    def body(self) -> Secret | None:
+        if self.sealed_body is None:
+            return None
+        return vault.open_sealed(self.sealed_body, self.binding_of("sealed_body"))
+
+    def binding_of(self, column: str) -> vault.Binding:
+        return vault.Binding(
+            table="pending_action",
+            column=column,
+            row=str(self.pk),
+            owner=f"user:{self.user_id}",
+        )
+
+
+class RequirementNotice(models.Model):
+    """Something that work in the background needs of a person, told once by mail.
+
+    Open -> Settled (the person signed in since). There is one open notice for one
+    requirement, however many transfers wait for it and whoever notices.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
+    fingerprint = models.CharField(max_length=64)
+    #: what Globus wants, for the mail
+    says = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    settled_at = models.DateTimeField(null=True)
+    #: a worker is sending it
+    claimed_at = models.DateTimeField(null=True)
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "fingerprint"],
+                condition=Q(settled_at__isnull=True),
+                name="one_open_notice",
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["created_at"],
+                condition=Q(settled_at__isnull=True, mailed_at__isnull=True),
+                name="notice_unmailed",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"notice {self.pk}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -46,6 +47,8 @@ class GlobusSignIn(GlobusOpenIdConnect[Any]):
     collection_ids: tuple[UUID, ...] = ()
     #: what was begun, or what came back
     attempt: Attempt | None = None
+    #: what this sign-in must show: ``Requirement.authorize_parameters``
+    step_up: Mapping[str, str] = MappingProxyType({})
 
     def get_scope(self) -> list[str]:
         return scopes.sign_in_scopes(self.collection_ids)
@@ -60,6 +63,7 @@ class GlobusSignIn(GlobusOpenIdConnect[Any]):
             attempts.remember(self.strategy.session, state, self.attempt)
             if self.attempt.fresh:
                 params["prompt"] = "login"
+        params.update(self.step_up)
         return f"{self.authorization_url()}?{urlencode(params)}"
 
     def validate_state(self) -> str:

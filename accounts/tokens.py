@@ -10,18 +10,29 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import globus_sdk
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from accounts.models import Principal, ServiceAccount, Token, User, owner_fields
+from accounts import audit
+from accounts.models import (
+    RENEW_EARLIEST,
+    RENEW_LATEST,
+    Principal,
+    ServiceAccount,
+    Token,
+    User,
+    owner_fields,
+)
 from accounts.portal_client import auth_client, portal_auth_client
 from accounts.secret import Secret
+from accounts.vault import CannotOpen
 from portal.globus import scopes
 from portal.globus.errors import (
     AccountDisabled,
@@ -37,15 +48,15 @@ from portal.globus.errors import (
 
 logger = logging.getLogger(__name__)
 
-#: Renewed somewhere in this span before it expires; at random, so that the tokens of
-#: one sign-in are not all renewed in the same second.
-RENEW_EARLIEST = timedelta(minutes=10)
-RENEW_LATEST = timedelta(minutes=5)
 #: A token this close to its end may be refused on its way: better wait for a new one.
 LAST_USE = timedelta(seconds=60)
 #: Longer than the longest answer of Auth (4.5 s twice, and a second between).
 LOCK_TIMEOUT_MS = 15_000
 BACK_OFF_SECONDS = (1, 2, 5, 10, 30, 60)
+#: Upkeep is in less of a hurry than somebody who waits for a token.
+UPKEEP_BACK_OFF_SECONDS = (30, 60, 120, 300, 600, 900)
+#: how exactly ``used_at`` is kept; a write for each use would cost more than the use
+USED_AT_STEP = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -71,25 +82,49 @@ def access_token(
     row = _row(principal, resource_server)
     if row is None:
         row = _new_row(principal, resource_server)
-    if row.state in (Token.State.NEEDS_SIGN_IN, Token.State.REVOKED):
-        raise SignInRequired
+    check_alive(principal, row)
     now = timezone.now()
-    if row.generation != refused:
-        if row.lasts_until(now + random.uniform(1, 2) * RENEW_LATEST):  # noqa: S311 - only spreads load
-            return FreshToken(row.access_token(), row.generation)
-        if row.lasts_until(now + LAST_USE):
-            renewed = _renew_unless_busy(principal, row)
-            row = renewed or row
-            return FreshToken(row.access_token(), row.generation)
-    row = _renew(principal, row, refused=refused)
-    return FreshToken(row.access_token(), row.generation)
+    if row.generation == refused or not row.lasts_until(now + LAST_USE):
+        row = renew(principal, row, refused=refused)
+    elif not row.lasts_until(now + random.uniform(1, 2) * RENEW_LATEST):  # noqa: S311 - only spreads load
+        row = _renew_unless_busy(principal, row) or row
+    if row.used_at is None or row.used_at < now - USED_AT_STEP:
+        _note_use(row, now)
+    try:
+        return FreshToken(row.access_token(), row.generation)
+    except CannotOpen:
+        # Damaged or planted: a new one from Auth is sealed in its place.
+        logger.critical("Token %s does not open; it is renewed", row.pk)
+        row = renew(principal, row, refused=row.generation)
+        return FreshToken(row.access_token(), row.generation)
 
 
 def _row(principal: Principal, resource_server: str) -> Token | None:
     try:
-        return Token.objects.held_for(principal).get(resource_server=resource_server)
+        return Token.objects.get(
+            **owner_fields(principal), resource_server=resource_server
+        )
     except Token.DoesNotExist:
         return None
+
+
+def _note_use(row: Token, now: datetime) -> None:
+    """Skipped while somebody holds the row: a use never waits for a renewal."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE accounts_token SET used_at = %s WHERE id IN (SELECT id FROM "
+            "accounts_token WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED)",
+            [now, row.pk],
+        )
+
+
+def check_alive(principal: Principal, row: Token) -> None:
+    """A person's token that is dead or revoked comes back by a sign-in only.
+
+    A service account has its secret: it gets a new one whenever it may act at all.
+    """
+    if isinstance(principal, User) and row.state not in Token.ALIVE:
+        raise SignInRequired(code=row.state)
 
 
 def check_enabled(principal: Principal) -> None:
@@ -123,7 +158,7 @@ def store_sign_in(user: User, entries: Iterable[Mapping[str, Any]]) -> None:
             scope=entry.get("scope", ""),
             expires_in=timedelta(seconds=int(entry.get("expires_in", 0))),
         )
-        row.save(update_fields=Token.PUT_FIELDS)
+        row.store()
 
 
 def grant_data_access(account: ServiceAccount, collection_ids: Iterable[str]) -> None:
@@ -158,7 +193,7 @@ def _new_row(principal: Principal, resource_server: str) -> Token:
 def _renew_unless_busy(principal: Principal, row: Token) -> Token | None:
     """Renews early; nothing if somebody else is at it or Auth cannot be reached."""
     try:
-        return _renew(principal, row, refused=None, wait=False)
+        return renew(principal, row, wait=False)
     except GlobusFailure as err:
         if not err.passing:
             raise
@@ -166,9 +201,14 @@ def _renew_unless_busy(principal: Principal, row: Token) -> Token | None:
         return None
 
 
-def _renew(
-    principal: Principal, seen: Token, *, refused: int | None, wait: bool = True
+def renew(
+    principal: Principal, seen: Token, *, refused: int | None = None, wait: bool = True
 ) -> Token:
+    """The row with a new token, or as somebody else has just renewed it.
+
+    :param refused: see ``access_token``
+    :param wait: for whoever is at it; else that is ``GlobusUnreachable``
+    """
     failure: PortalError | None = None
     # Durable: a caller's transaction that is rolled back later would lose what Auth
     # has already replaced.
@@ -176,6 +216,8 @@ def _renew(
         row = _locked(seen, wait=wait)
         if row is None:
             raise GlobusUnreachable(code="RenewalGoingOn")
+        check_enabled(_as_stored(principal))
+        check_alive(principal, row)
         if not _is_stale(row, seen, refused):
             return row
         failure = _backing_off(row)
@@ -185,7 +227,7 @@ def _renew(
             except GlobusFailure as err:
                 # Kept, and raised after the commit: the row says what happened.
                 failure = err
-                _note_failure(row, err)
+                _note_failure(principal, row, err)
     if failure is not None:
         raise failure
     return row
@@ -193,18 +235,31 @@ def _renew(
 
 def _locked(seen: Token, *, wait: bool) -> Token | None:
     rows = Token.objects.select_for_update(skip_locked=not wait)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+    limit_lock_wait()
     try:
         return rows.filter(pk=seen.pk).first()
     except OperationalError as err:
         raise GlobusUnreachable(code="RenewalTakesLong") from err
 
 
+def limit_lock_wait() -> None:
+    """For the rest of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+
+
+def _as_stored(principal: Principal) -> Principal:
+    """The object at hand may be older than the switch that was turned off."""
+    stored: Principal | None = (
+        type(principal)._default_manager.filter(pk=principal.pk).first()
+    )
+    if stored is None:
+        raise AccountDisabled
+    return stored
+
+
 def _is_stale(row: Token, seen: Token, refused: int | None) -> bool:
     """Whether the row still is what the caller found wanting, read under the lock."""
-    if row.state in (Token.State.NEEDS_SIGN_IN, Token.State.REVOKED):
-        raise SignInRequired
     if row.generation == refused:
         return True
     if row.generation != seen.generation:
@@ -239,11 +294,15 @@ def _ask_auth(principal: Principal, row: Token) -> None:
         scope=entry.get("scope") or row.scope,
         expires_in=_from_now(entry["expires_at_seconds"]),
     )
-    row.save(update_fields=Token.PUT_FIELDS)
+    row.store()
 
 
 def _refreshed(row: Token) -> globus_sdk.OAuthTokenResponse:
-    refresh_token = row.refresh_token()
+    try:
+        refresh_token = row.refresh_token()
+    except CannotOpen as err:
+        logger.critical("The refresh token of %s does not open", row.pk)
+        raise SignInRequired(code="CannotOpen") from err
     if refresh_token is None:
         raise SignInRequired(code="NoRefreshToken")
     return portal_auth_client().oauth2_refresh_token(refresh_token.reveal())
@@ -260,7 +319,7 @@ def _by_credentials(
 def _token_failure(err: globus_sdk.AuthAPIError, principal: Principal) -> GlobusFailure:
     """What a refusal of the token endpoint means (RFC 6749 section 5.2)."""
     body = err.raw_json or {}
-    reason = str(body.get("error", ""))
+    reason = _error_code(body.get("error"))
     if isinstance(principal, User):
         if reason == "invalid_grant":
             return SignInRequired(code=reason)
@@ -279,21 +338,40 @@ def _token_failure(err: globus_sdk.AuthAPIError, principal: Principal) -> Globus
     return failure
 
 
-def _note_failure(row: Token, err: GlobusFailure) -> None:
+def _error_code(value: object) -> str:
+    """An error of RFC 6749; any other text from outside is not written down."""
+    text = str(value)
+    return text if re.fullmatch(r"[a-z_]{1,40}", text) else ""
+
+
+def _note_failure(principal: Principal, row: Token, err: GlobusFailure) -> None:
+    now = timezone.now()
     row.failures = min(row.failures + 1, 1000)
     row.last_error = f"{type(err).__name__} {err.code}".strip()[:300]
     if isinstance(err, SignInRequired):
         row.state = Token.State.NEEDS_SIGN_IN
+        row.renew_at = None
+        audit.record(
+            "token:refresh:died",
+            owner=principal,
+            credential_id=row.pk,
+            outcome=audit.Outcome.FAILED,
+            resource_server=row.resource_server,
+            code=err.code,
+        )
     else:
         row.state = Token.State.BACKING_OFF
-        row.next_try_at = timezone.now() + _back_off(row.failures)
-    row.save(update_fields=["state", "next_try_at", "last_error", "failures"])
+        row.next_try_at = now + _back_off(row.failures, BACK_OFF_SECONDS)
+        row.renew_at = now + _back_off(row.failures, UPKEEP_BACK_OFF_SECONDS)
+    row.save(
+        update_fields=["state", "next_try_at", "renew_at", "last_error", "failures"]
+    )
     logger.warning("Token %s was not renewed: %s", row.pk, row.last_error)
 
 
-def _back_off(failures: int) -> timedelta:
-    step = min(failures, len(BACK_OFF_SECONDS)) - 1
-    return timedelta(seconds=BACK_OFF_SECONDS[step] * random.uniform(0.5, 1))  # noqa: S311 - only spreads load
+def _back_off(failures: int, steps: tuple[int, ...]) -> timedelta:
+    step = min(failures, len(steps)) - 1
+    return timedelta(seconds=steps[step] * random.uniform(0.5, 1))  # noqa: S311 - only spreads load
 
 
 def _from_now(epoch_seconds: int) -> timedelta:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import views
+from accounts import pending_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("login/globus/", views.begin, name="begin"),
     path("complete/globus/", views.complete, name="complete"),
     path("logout/", views.sign_out, name="sign_out"),
+    path("pending/<str:reference>/", pending_views.going_on, name="pending"),
     path("account/", views.account, name="account"),
     path("groups/", views.my_groups, name="groups"),
     path("groups.csv", views.my_groups_csv, name="groups_csv"),

@@ -8,9 +8,10 @@ Layout: version (1 byte), key id (4), nonce (12), ciphertext with its tag.
 
 import base64
 import binascii
+import logging
 import os
+import threading
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -19,6 +20,8 @@ from django.conf import settings
 
 from accounts.secret import Secret
 from portal.env import BadSetting
+
+logger = logging.getLogger(__name__)
 
 VERSION = b"\x01"
 KEY_ID_BYTES = 4
@@ -52,9 +55,11 @@ class Binding:
 
     def encoded(self) -> bytes:
         """Every part with its length in front, so that no two bindings are alike."""
-        parts = (self.table, self.column, self.row, self.owner, self.purpose)
-        encoded = (part.encode() for part in parts)
-        return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+        encoded = b""
+        for part in (self.table, self.column, self.row, self.owner, self.purpose):
+            text = part.encode()
+            encoded += len(text).to_bytes(4, "big") + text
+        return encoded
 
 
 class KeyRing:
@@ -62,10 +67,13 @@ class KeyRing:
 
     def __init__(self, keys: dict[bytes, bytes]) -> None:
         self.primary_id = next(iter(keys))
+        self.key_ids = tuple(keys)
+        #: what everything begins with that the first key sealed
+        self.header = VERSION + self.primary_id
         self._ciphers = {key_id: AESGCMSIV(key) for key_id, key in keys.items()}
 
     def seal(self, text: str, binding: Binding) -> bytes:
-        header = VERSION + self.primary_id
+        header = self.header
         nonce = os.urandom(NONCE_BYTES)
         cipher = self._ciphers[self.primary_id]
         sealed = cipher.encrypt(nonce, text.encode(), header + binding.encoded())
@@ -87,6 +95,10 @@ class KeyRing:
             # Without its cause: the exception's notes and frames stay out of reports.
             raise CannotOpen("The sealed data does not open here.") from None
 
+    def is_current(self, sealed_data: bytes | memoryview) -> bool:
+        """Whether the first key sealed it."""
+        return bytes(sealed_data[:HEADER_BYTES]) == self.header
+
 
 def seal(text: str, binding: Binding) -> bytes:
     return key_ring().seal(text, binding)
@@ -97,12 +109,60 @@ def open_sealed(data: bytes | memoryview, binding: Binding) -> Secret:
     return key_ring().open(data, binding)
 
 
+#: what tells one state of the file from the next; nothing when it is not there
+Stamp = tuple[int, int, int] | None
+
+_lock = threading.Lock()
+_known: dict[Path, tuple[Stamp, KeyRing]] = {}
+
+
 def key_ring() -> KeyRing:
-    return _load(settings.VAULT_KEYS_FILE)
+    """The ring as the file has it now; looking whether it changed costs 2 µs.
+
+    A process starts with a usable file or not at all. Once it runs, a file that became
+    unusable (half written, unmounted) changes nothing but the log: going on with the
+    keys at hand loses nothing, and stopping every process at once would.
+
+    :raises BadSetting: there is no usable file, and there has not been one
+    """
+    path: Path = settings.VAULT_KEYS_FILE
+    stamp = _stamp(path)
+    known = _known.get(path)
+    if known is not None and known[0] == stamp:
+        return known[1]
+    with _lock:
+        return _look_again(path, stamp)
 
 
-@lru_cache(maxsize=4)
-def _load(path: Path) -> KeyRing:
+def _look_again(path: Path, stamp: Stamp) -> KeyRing:
+    known = _known.get(path)
+    if known is not None and known[0] == stamp:
+        return known[1]  # another thread was quicker
+    try:
+        ring = read_ring(path)
+    except BadSetting as err:
+        if known is None:
+            raise
+        logger.error(
+            "The changed vault key file is not usable; this process goes on with the "
+            "keys it has. %s",
+            err,
+        )
+        ring = known[1]
+    _known[path] = (stamp, ring)
+    return ring
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def read_ring(path: Path) -> KeyRing:
+    """:raises BadSetting: what is wrong with the file, never what stands in it"""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as err:

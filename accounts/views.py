@@ -21,7 +21,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from social_core import exceptions as social
 from social_django.utils import load_backend, load_strategy
 
-from accounts import attempts, audit, callback, groups, id_tokens
+from accounts import attempts, audit, callback, groups, id_tokens, pending
 from accounts.clients import groups_client
 from accounts.models import AuditEvent, Token, User
 from accounts.sign_in import GlobusSignIn
@@ -59,7 +59,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     target = safe_next(request.GET.get("next", ""))
     if request.user.is_authenticated:
         return redirect(target)
-    return render(request, "accounts/sign_in.html", {"next": target})
+    context = {"next": target, "keeps_form": pending.is_kept(request)}
+    return render(request, "accounts/sign_in.html", context)
 
 
 @login_not_required
@@ -83,10 +84,17 @@ def begin(request: HttpRequest) -> HttpResponse:
         next=safe_next(request.POST.get("next")),
         fresh="fresh" in request.POST,
     )
+    action = pending.asked(request)
+    if action is not None:
+        requirement = pending.requirement_of(action)
+        backend.collection_ids = requirement.collections
+        backend.step_up = requirement.authorize_parameters()
     try:
         address = backend.auth_url()
     except social.SocialAuthBaseException as err:
         raise sign_in_failure(err) from err
+    if action is not None:
+        pending.left(request, action, address)
     return render(request, "accounts/leaving.html", {"address": address})
 
 
@@ -104,8 +112,10 @@ def complete(request: HttpRequest) -> HttpResponse:
         note_refusal(request, err)
         raise
     _login(request, backend, user)
-    attempt = backend.attempt
-    return redirect(safe_next(attempt.next if attempt else ""))
+    going_on = pending.resume(request)
+    if going_on is None and backend.attempt is not None:
+        going_on = backend.attempt.next
+    return redirect(safe_next(going_on))
 
 
 def _whoever_signed_in(request: HttpRequest, backend: GlobusSignIn) -> User:

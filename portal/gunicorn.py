@@ -14,6 +14,9 @@ workers = env.env_int("PORTAL_WEB_PROCESSES", 2)
 threads = env.env_int("PORTAL_WEB_THREADS", 4)
 preload_app = True
 keepalive = 65  # seconds; longer than a proxy in front keeps its side
+# A path of 4,096 bytes may take three times as much in an address; what is too long
+# gets a page of ours (portal.middleware) and not the server's bare answer.
+limit_request_line = 0
 timeout = 60  # seconds without a sign of life of a whole process
 graceful_timeout = 20
 # A page of another site must not fill the log with codes: no query strings.

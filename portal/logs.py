@@ -14,7 +14,7 @@ _HEADER = re.compile(
     r"(?i)\b(authorization|cookie|set-cookie)(\"?'?\s*[:=]\s*)[^\r\n]+"
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
-_TOKEN_SHAPED = re.compile(r"\b(?:Ag[A-Za-z0-9]{30,}|eyJ[A-Za-z0-9_-]{10,}[.\w-]*)")
+_TOKEN_SHAPED = re.compile(r"\b(?:Ag[A-Za-z0-9_-]{30,}|eyJ[A-Za-z0-9_-]{10,}[.\w-]*)")
 _URL_PASSWORD = re.compile(r"(\w+://[^:/\s@]*:)[^@/\s]+@")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u2028\u2029]")
 

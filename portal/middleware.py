@@ -12,15 +12,17 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
 
+from accounts import pending
 from portal.globus.errors import (
     ConsentRequired,
     PortalError,
     SessionRequired,
+    SignInConflict,
     SignInFailed,
     SignInRequired,
 )
-from portal.globus.scopes import collections_in
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,16 @@ class ServiceUnavailable(PortalError):
     title = "The portal cannot work right now"
     advice = "Its database does not answer. Please try again in a minute."
     status = 503
+
+
+class AddressTooLong(PortalError):
+    title = "This address is too long"
+    advice = "Go to the folder step by step, or pick fewer things at once."
+    status = 414
+
+
+#: bytes of path and query; a path of 4,096 bytes takes up to 12,288, and there are two
+LONGEST_ADDRESS = 32_768
 
 
 class RequestIdMiddleware:
@@ -101,6 +113,9 @@ class FailurePageMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        length = len(request.path_info) + len(request.META.get("QUERY_STRING", ""))
+        if length > LONGEST_ADDRESS:
+            return failure_page(request, AddressTooLong())
         return self.get_response(request)
 
     def process_exception(
@@ -119,9 +134,16 @@ class FailurePageMiddleware:
 
 
 def failure_page(request: HttpRequest, failure: PortalError) -> HttpResponse:
-    """The page for a failure; a fragment of it when htmx asked."""
-    template = "_failure.html" if getattr(request, "htmx", False) else "failure.html"
+    """The page for a failure; a fragment of it when htmx asked.
+
+    What Globus wants of the person is never shown in a fragment: htmx is sent to the
+    page that says it.
+    """
     context = failure_context(request, failure)
+    is_part = bool(getattr(request, "htmx", False))
+    if is_part and context["question"]:
+        return HttpResponseClientRedirect(context["question"]["address"])
+    template = "_failure.html" if is_part else "failure.html"
     response = render(request, template, context, status=failure.status)
     if retry_after := getattr(failure, "retry_after", None):
         response["Retry-After"] = str(retry_after)
@@ -130,15 +152,20 @@ def failure_page(request: HttpRequest, failure: PortalError) -> HttpResponse:
 
 def failure_context(request: HttpRequest, failure: PortalError) -> dict[str, Any]:
     """What ``_failure.html`` needs, also within a page that shows more than that."""
+    going_on = getattr(request, "pending_action", None)
+    if going_on is not None and getattr(failure, "passing", False):
+        pending.release(going_on)
+    action = pending.remember(request, failure)
+    is_conflict = isinstance(failure, SignInConflict)
+    if action is None and isinstance(failure, SignInFailed) and not is_conflict:
+        action = pending.of_attempt(request)  # declined, or it went wrong at Globus
     return {
         "failure": failure,
-        "next": resumable_path(request),
-        "consent_collections": (
-            sorted(map(str, collections_in(failure.required_scopes)))
-            if isinstance(failure, ConsentRequired)
-            else []
-        ),
-        "offers_sign_in": isinstance(
+        "next": pending.address(going_on) if going_on else resumable_path(request),
+        "question": pending.question(action) if action else None,
+        "offers_sign_out": is_conflict,
+        "offers_sign_in": not is_conflict
+        and isinstance(
             failure, SignInFailed | SignInRequired | ConsentRequired | SessionRequired
         ),
         "request_id": getattr(request, "request_id", ""),
@@ -149,6 +176,6 @@ def resumable_path(request: HttpRequest) -> str:
     """Where to go on after a sign-in: this page if it can be asked for again."""
     if request.method not in ("GET", "HEAD"):
         return "/"
-    if request.path.startswith(("/login/", "/complete/")):
+    if request.path.startswith(pending.NOT_RESUMED):
         return "/"
     return request.get_full_path()

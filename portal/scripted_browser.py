@@ -135,7 +135,10 @@ class Page:
             raise NotOnPage(f"“{text}” is not shown: {self}")
 
     def __str__(self) -> str:
-        return f"{self.url} answered {self.status}, “{self.text[:300]}”"
+        # Without the query: a callback's holds the code and the state.
+        return (
+            f"{self.url.partition('?')[0]} answered {self.status}, “{self.text[:300]}”"
+        )
 
 
 class ScriptedBrowser:

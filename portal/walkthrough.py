@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 
@@ -97,7 +97,10 @@ class Walkthrough:
 
     def through_globus(self, page: Page, form: Form) -> Page:
         """From the portal to the sandbox's authorize page and back."""
-        question = self.browser.submit(page, form)
+        return self.allow(self.browser.submit(page, form))
+
+    def allow(self, question: Page) -> Page:
+        """Says yes on the sandbox's authorize page."""
         if not question.forms:
             raise Unexpected(f"Globus asks nothing: {question}")
         answer = question.forms[0].filled(
@@ -178,6 +181,9 @@ class Walkthrough:
     def visit_consenting(self, path: str) -> Page:
         """Visit a page; where the portal asks for a consent, give it and go on."""
         page = self.visit(path)
+        way_on = page.find_form(f"{urlsplit(page.url).path}way-on/")
+        if way_on:
+            return self.through_globus(page, way_on)
         consent = page.find_form(SIGN_IN_FORM)
         return self.through_globus(page, consent) if consent else page
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import hypothesis
 import pytest
+import redis
 from django.conf import settings
 
 from tests.stack import Stack
@@ -75,6 +79,29 @@ def service_account(db, sandbox):
     from tests.factories import make_service_account
 
     return make_service_account()
+
+
+@pytest.fixture
+def messages(transactional_db):
+    """``messages()``: what lies in the queue, as ``(worker function, *arguments)``.
+
+    The queue is Redis's own; it is empty when the test begins.
+    """
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.flushdb()
+
+    def read():
+        return [_message(raw) for raw in reversed(client.lrange("celery", 0, -1))]
+
+    yield read
+    client.flushdb()
+    client.close()
+
+
+def _message(raw):
+    envelope = json.loads(raw)
+    arguments, _, _ = json.loads(base64.b64decode(envelope["body"]))
+    return (envelope["headers"]["task"].rpartition(".")[2], *arguments)
 
 
 @pytest.fixture

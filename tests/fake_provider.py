@@ -83,8 +83,8 @@ class FakeProvider:
     broken: dict[str, tuple[int, dict[str, str], bytes | str]] = field(
         default_factory=dict
     )
-    asked: list[PreparedRequest] = field(default_factory=list)
-    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    asked: list[PreparedRequest] = field(default_factory=list, repr=False)
+    codes: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
 
     def serve(self, mock: responses.RequestsMock) -> None:
         for method, path, answer in (

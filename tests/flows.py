@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from django.test import Client
+from globus_sdk.scopes import ScopeParser, TransferScopes
 
 from accounts.models import User
 from sandbox import seed
@@ -44,3 +45,41 @@ def sign_in(
 ) -> Any:
     address = begin(browser, **form)
     return come_back(browser, sandbox.approve(address, username, allow=allow))
+
+
+def button(browser: Client, page: str) -> str:
+    """Presses the button that a page has for what Globus wants; the address there."""
+    named = re.search(r'name="pending_action"\s+value="([^"]+)"', page)
+    assert named, page
+    return begin(browser, pending_action=named[1])
+
+
+def scopes_asked(address: str) -> str:
+    """The scope of Transfer in an authorize URL, with what is nested in it."""
+    [scope] = parse_qs(urlsplit(address).query)["scope"]
+    found = [str(each) for each in ScopeParser.parse(scope)]
+    [transfer] = [each for each in found if each.startswith(str(TransferScopes.all))]
+    return transfer
+
+
+def consent(
+    browser: Client, sandbox: Sandbox, page: str, username: str, **way: Any
+) -> Any:
+    """Does what Globus wants, and is back at the page where the request goes on."""
+    address = button(browser, page)
+    back = come_back(browser, sandbox.approve(address, username, **way))
+    assert back.status_code == 302, back.content.decode()
+    return browser.get(back["Location"])
+
+
+def go_on(browser: Client, page: Any) -> Any:
+    """Presses "Go on", or "Try again", as a script would and a person can."""
+    text = page.content.decode()
+    form = re.search(
+        r'<form class="actions"\s+method="post"\s+action="([^"]+)"(.*?)</form>',
+        text,
+        re.DOTALL,
+    )
+    assert form, text
+    fields = dict(re.findall(r'name="(\w+)"\s+value="([^"]*)"', form[2]))
+    return browser.post(html.unescape(form[1]), fields)

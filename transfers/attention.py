@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Token, User
+from portal.globus.requirements import Kind
 from transfers.models import Run, Transfer
 
 #: A failure that nobody looked after is news for this long.
@@ -19,7 +20,10 @@ MOST = 50
 
 @dataclass(frozen=True)
 class Matter:
-    """:ivar way_on: what the button says that leads to ``link``"""
+    """
+    :ivar way_on: what the button says that leads to ``link``
+    :ivar fix: where the button is sent that leads to Globus at once; may be empty
+    """
 
     title: str
     says: str
@@ -27,6 +31,8 @@ class Matter:
     link: str
     way_on: str
     is_urgent: bool = True
+    fix: str = ""
+    fix_words: str = ""
 
 
 def matters(user: User) -> list[Matter]:
@@ -45,7 +51,9 @@ def _dead_sign_ins(user: User) -> Iterator[Matter]:
             says="The portal can do nothing for you until you sign in again.",
             since=None,
             link=reverse("accounts:account"),
-            way_on="Sign in again",
+            way_on="See your access",
+            fix=reverse("accounts:begin"),
+            fix_words="Sign in again",
         )
 
 
@@ -54,7 +62,15 @@ def _transfers(user: User) -> Iterator[Matter]:
     mine = Transfer.objects.owned_by(user).defer("document", "task_document")
     for transfer in mine.unfinished()[:MOST]:
         if transfer.status == Transfer.Status.WAITING:
-            yield _matter(transfer, "waits for you", "See what to do")
+            yield replace(
+                _matter(transfer, "waits for you", "See what to do"),
+                fix=reverse("transfers:way_on", args=[transfer.pk]),
+                fix_words=(
+                    "Give consent"
+                    if transfer.requirement.kind == Kind.CONSENT
+                    else "Sign in"
+                ),
+            )
         elif transfer.is_stalled(now):
             yield _matter(transfer, "does not get on", "Look into it")
     failed = mine.filter(

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import Principal, ServiceAccount, User, owner_fields
+from portal.globus.requirements import Requirement
 from transfers.claims import sweep_time
 from transfers.jobs.models import Job, Run, RunStep
 
@@ -239,6 +240,12 @@ class Transfer(models.Model):
             and since is not None
             and now - since >= STALLED_AFTER
         )
+
+    @property
+    def requirement(self) -> Requirement:
+        """What a person must do at Globus, while Waiting."""
+        stored = {**self.session_parameters, "collections": self.required_collections}
+        return Requirement.from_json(stored)
 
     @property
     def progress(self) -> int | None:

@@ -28,11 +28,12 @@ from portal.globus.errors import (
     NotFound,
     PortalError,
     RateLimited,
+    SignInRequired,
     UnexpectedAnswer,
     globus_errors,
 )
 from portal.globus.transport import WORKER
-from transfers import queue
+from transfers import needs, queue
 from transfers.browsing import moment
 from transfers.claims import CLAIM_LASTS
 from transfers.consents import sentence_for
@@ -143,12 +144,15 @@ def _put_off(
 ) -> None:
     asked = err.retry_after if isinstance(err, RateLimited) else None
     seconds = max(min(SLOWEST, claimed.interval_seconds * 2), min(asked or 0, 3600))
-    Watch.objects.filter(pk=claimed.pk, claimed_at=now).update(
-        claimed_at=None,
-        next_poll_at=now + timedelta(seconds=seconds),
-        interval_seconds=min(seconds, SLOWEST),
-        last_error=sentence_for(principal, err)[:500],
-    )
+    says = needs.sentence(principal, err) or sentence_for(principal, err)
+    with transaction.atomic():
+        Watch.objects.filter(pk=claimed.pk, claimed_at=now).update(
+            claimed_at=None,
+            next_poll_at=now + timedelta(seconds=seconds),
+            interval_seconds=min(seconds, SLOWEST),
+            last_error=says[:500],
+        )
+        needs.tell(principal, err, says=says)
     logger.warning(
         "The tasks of %s were not polled: %s %s",
         principal.owner_key,
@@ -257,6 +261,7 @@ def _take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> bool:
     """
     heard = [each for each in transfers if each.task_id in news]
     moved = False
+    stopped = []
     for transfer in heard:
         assert transfer.task_id is not None
         document = news[transfer.task_id]
@@ -266,7 +271,11 @@ def _take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> bool:
         else:
             absorb(transfer, document, now)
         moved |= before != (transfer.status, transfer.moved_at)
+        if transfer.status == Transfer.Status.INACTIVE != before[0]:
+            stopped.append(transfer)
     write(heard)
+    for transfer in stopped:
+        needs.tell(transfer.principal, SignInRequired(), says=transfer.says)
     return moved
 
 

@@ -27,3 +27,10 @@ def poll_transfers(kind: str, principal_id: str) -> None:
     from transfers import tasks
 
     send_after_commit(tasks.poll_transfers, kind, principal_id)
+
+
+def mail_notice(notice_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.mail_notice, str(notice_id))

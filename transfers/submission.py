@@ -30,8 +30,7 @@ from portal.globus.errors import (
     UnexpectedAnswer,
     globus_errors,
 )
-from portal.globus.scopes import collections_in
-from transfers import monitoring, queue
+from transfers import monitoring, needs, queue
 from transfers.claims import CLAIM_LASTS, KEEP_TRYING, back_off, sweep_time
 from transfers.consents import sentence_for, with_own_consent
 from transfers.jobs.models import Run
@@ -412,7 +411,9 @@ _NO_ERROR: dict[str, Any] = {
 def _note(transfer: Transfer, err: PortalError) -> None:
     """Writes down why it was not sent, and what happens next."""
     now = timezone.now()
-    says = sentence_for(transfer.principal, err)
+    says = needs.sentence(transfer.principal, err) or sentence_for(
+        transfer.principal, err
+    )
     changes: dict[str, Any] = {
         **_NO_ERROR,
         "claimed_at": None,
@@ -432,7 +433,10 @@ def _note(transfer: Transfer, err: PortalError) -> None:
         changes |= _needs(err)
     else:
         changes |= {"status": Transfer.Status.FAILED, "finished_at": now}
-    Transfer.objects.unsent().filter(pk=transfer.pk).update(**changes)
+    with transaction.atomic():
+        rows = Transfer.objects.unsent().filter(pk=transfer.pk)
+        if rows.update(**changes) and changes.get("status") == Transfer.Status.WAITING:
+            needs.tell(transfer.principal, err, says=says)
     transfer.refresh_from_db()
     logger.warning(
         "Transfer %s was not sent: %s %s; now %s",
@@ -470,13 +474,14 @@ def _gave_up(transfer: Transfer) -> dict[str, Any]:
     return {"status": Transfer.Status.FAILED, "last_error": says}
 
 
-def _needs(err: PortalError) -> dict[str, Any]:
-    if isinstance(err, ConsentRequired):
-        wanted = collections_in(err.required_scopes)
-        return {"required_collections": sorted(map(str, wanted))}
-    if isinstance(err, SessionRequired):
-        return {"session_parameters": err.parameters}
-    return {}
+def _needs(err: ConsentRequired | SessionRequired | SignInRequired) -> dict[str, Any]:
+    """As ``Transfer.requirement`` reads it: checked, not as Globus said it."""
+    assert err.requirement is not None
+    wanted = err.requirement.as_json()
+    return {
+        "required_collections": wanted.pop("collections", []),
+        "session_parameters": wanted,
+    }
 
 
 def resume(transfer: Transfer) -> bool:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts import notices, pending
 from transfers import queue
 from transfers.claims import CLAIM_LASTS
 from transfers.jobs.following import follow_all
@@ -37,6 +38,9 @@ def sweep(*, now: datetime | None = None) -> None:
     take_over(now)
     execute_waiting(now)
     follow_finished(now)
+    for notice_id in notices.due(now):
+        queue.mail_notice(notice_id)
+    pending.forget_old(now=now)
 
 
 def send_unsent(now: datetime) -> None:

@@ -11,11 +11,13 @@ from uuid import UUID
 
 from celery import shared_task
 
+from accounts import notices, upkeep
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
-from transfers import monitoring, submission, sweeping
+from transfers import monitoring, needs, submission, sweeping
 from transfers.jobs import runs
 from transfers.models import Transfer, principal_of
+from transfers.work import owners_at_work
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +51,19 @@ def poll_transfers(kind: str, principal_id: str) -> None:
 
 
 @shared_task(ignore_result=True)
+def mail_notice(notice_id: str) -> None:
+    """Tell a person by mail what their work waits for."""
+    pk = _id(notice_id)
+    if pk is not None:
+        notices.send(pk, link=needs.attention_link())
+
+
+@shared_task(ignore_result=True)
 def tick() -> None:
     """Queue what is due. Beat sends this; any number of them do no harm."""
     sweeping.sweep()
     monitoring.queue_due_polls()
+    upkeep.queue_due(working=owners_at_work())
 
 
 def _id(text: str) -> UUID | None:

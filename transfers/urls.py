@@ -17,6 +17,7 @@ urlpatterns = [
     path("transfers/<uuid:pk>/", activity.detail, name="detail"),
     path("transfers/<uuid:pk>/progress/", activity.progress, name="progress"),
     path("transfers/<uuid:pk>/cancel/", activity.cancel, name="cancel"),
+    path("transfers/<uuid:pk>/way-on/", activity.way_on, name="way_on"),
     path("transfers/<uuid:pk>/resume/", activity.resume, name="resume"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/new/", jobs.job_new, name="job_new"),

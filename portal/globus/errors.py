@@ -8,10 +8,16 @@ ours; ``portal.middleware`` is the one place where ours become pages.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import globus_sdk
 from globus_sdk import gare
+
+from portal.globus import requirements
+from portal.globus.requirements import Requirement
+from portal.globus.scopes import with_data_access
 
 
 class PortalError(Exception):
@@ -44,6 +50,8 @@ class GlobusFailure(PortalError):
     status = 502
     #: a later attempt with the same input may work without anyone's help
     passing = False
+    #: what the principal must do at Globus before it can work
+    requirement: Requirement | None = None
 
     def __init__(
         self,
@@ -144,8 +152,18 @@ class ConsentRequired(GlobusFailure):
     advice = "Globus needs your consent before the portal may do this for you."
     status = 403
 
-    def __init__(self, *, required_scopes: tuple[str, ...], **facts: str) -> None:
+    def __init__(
+        self,
+        *,
+        required_scopes: tuple[str, ...],
+        about: UUID | None = None,
+        **facts: str,
+    ) -> None:
         self.required_scopes = required_scopes
+        collections, beyond = requirements.read_scopes(required_scopes)
+        self.requirement = Requirement(
+            collections=collections, beyond=beyond, about=about
+        )
         super().__init__(**facts)
 
 
@@ -159,8 +177,16 @@ class SessionRequired(GlobusFailure):
     advice = "The collection wants a fresh or different sign-in before it lets you in."
     status = 403
 
-    def __init__(self, *, parameters: Mapping[str, Any], **facts: str) -> None:
+    def __init__(
+        self,
+        *,
+        parameters: Mapping[str, Any],
+        about: UUID | None = None,
+        **facts: str,
+    ) -> None:
         self.parameters = dict(parameters)
+        found = requirements.insistent(requirements.read_parameters(parameters))
+        self.requirement = replace(found, about=about)
         super().__init__(**facts)
 
 
@@ -170,6 +196,7 @@ class SignInRequired(GlobusFailure):
     title = "Please sign in again"
     advice = "Your earlier sign-in with Globus has ended. Sign in again to go on."
     status = 403
+    requirement = Requirement()
 
 
 class CredentialRefused(GlobusFailure):
@@ -283,7 +310,6 @@ class SignInConflict(SignInFailed):
         "the other identity."
     )
     status = 409
-    way_on = "accounts/_sign_out_first.html"
 
 
 class AccountDisabled(SignInFailed):
@@ -346,9 +372,9 @@ def failure_from(err: globus_sdk.GlobusAPIError) -> GlobusFailure:
         "detail": str(err.message or ""),
         "request_id": str(getattr(err, "request_id", None) or ""),
     }
-    wanted = gare.to_gare(err)
+    wanted = _requirement_failure(err, facts)
     if wanted is not None:
-        return _from_gare(wanted, facts)
+        return wanted
     if err.http_status == 429:
         seconds = err.headers.get("Retry-After", "")
         return RateLimited(
@@ -377,24 +403,69 @@ _BY_STATUS: dict[int, type[GlobusFailure]] = {
 }
 
 
-def _from_gare(wanted: gare.GARE, facts: dict[str, str]) -> GlobusFailure:
-    parameters = wanted.authorization_parameters
-    session = {
-        name: value
-        for name, value in {
-            "session_message": parameters.session_message,
-            "session_required_identities": parameters.session_required_identities,
-            "session_required_single_domain": parameters.session_required_single_domain,
-            "session_required_policies": parameters.session_required_policies,
-            "session_required_mfa": parameters.session_required_mfa,
-            "prompt": parameters.prompt,
-        }.items()
-        if value is not None
-    }
-    scopes = tuple(parameters.required_scopes or ())
-    if scopes and set(session) <= {"session_message"}:
-        return ConsentRequired(required_scopes=scopes, **facts)
-    return SessionRequired(
-        parameters=session | ({"required_scopes": list(scopes)} if scopes else {}),
-        **facts,
-    )
+#: With these, Globus wants something even where it does not say what.
+_REQUIREMENT_CODES = ("AuthPolicyFailed", "AuthorizationRequired", "ConsentRequired")
+
+
+def _requirement_failure(
+    err: globus_sdk.GlobusAPIError, facts: dict[str, str]
+) -> GlobusFailure | None:
+    """What the person has to do first, in whichever shape Globus says so."""
+    body = err.raw_json if isinstance(err.raw_json, dict) else {}
+    about = requirements.collection_of(body.get("resource"))
+    parameters = _gare_parameters(err)
+    if parameters is None:
+        found = requirements.in_document(body)
+        if found is None and err.http_status == 502:
+            found = requirements.in_text(facts["detail"])
+        if found is None:
+            return None
+        parameters = found.as_json()
+        if found.collections:
+            parameters["required_scopes"] = [with_data_access(found.collections)]
+    scopes = tuple(parameters.pop("required_scopes", ()))
+    if scopes and set(parameters) <= {"session_message"}:
+        return ConsentRequired(required_scopes=scopes, about=about, **facts)
+    if not parameters and facts["code"] not in _REQUIREMENT_CODES:
+        return None
+    if scopes:
+        parameters["required_scopes"] = list(scopes)
+    return SessionRequired(parameters=parameters, about=about, **facts)
+
+
+def _gare_parameters(err: globus_sdk.GlobusAPIError) -> dict[str, Any] | None:
+    """The parameters that are set, if the SDK can read the error.
+
+    It stumbles over an empty list of errors, and puts the scopes of its older shapes
+    aside as unknown.
+    """
+    try:
+        wanted = gare.to_gare(err)
+    except (IndexError, TypeError, AttributeError):
+        return None
+    if wanted is None:
+        return None
+    given = wanted.authorization_parameters
+    named = {name: getattr(given, name) for name in _GARE_NAMES}
+    if not named["required_scopes"]:
+        named["required_scopes"] = _scopes_aside(given.extra)
+    return {name: value for name, value in named.items() if value}
+
+
+_GARE_NAMES = (
+    "session_message",
+    "session_required_identities",
+    "session_required_single_domain",
+    "session_required_policies",
+    "session_required_mfa",
+    "prompt",
+    "required_scopes",
+)
+
+
+def _scopes_aside(extra: Mapping[str, Any]) -> list[str]:
+    found = extra.get("required_scopes") or extra.get("required_scope") or []
+    texts = [found] if isinstance(found, str) else found
+    if not isinstance(texts, list):
+        return []
+    return [text for text in texts if isinstance(text, str)]

@@ -6,7 +6,7 @@ https://docs.globus.org/api/auth/reference/#scopes
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from globus_sdk import GroupsClient, TransferClient
@@ -46,6 +46,9 @@ SERVICE_ACCOUNT_SCOPES = {
     GROUPS: str(GroupsScopes.view_my_groups_and_memberships),
 }
 
+#: an error may ask for fifty collections at once
+LONGEST_SCOPE = 10_000
+
 _DATA_ACCESS = re.compile(
     r"https://auth\.globus\.org/scopes/"
     r"(?P<collection>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/data_access"
@@ -74,18 +77,36 @@ def collections_in(scope_strings: Iterable[str]) -> set[UUID]:
     Text from an error goes no further than this: what the portal asks for is built
     anew from the ids found, so that no other scope can ride along.
     """
-    found: set[UUID] = set()
+    return {
+        UUID(match["collection"])
+        for root in _parsed(scope_strings)
+        for scope in _with_dependencies(root)
+        if (match := _DATA_ACCESS.fullmatch(scope.scope_string))
+    }
+
+
+def roots_in(scope_strings: Iterable[str]) -> set[str]:
+    """The scopes themselves, without what depends on them; unreadable ones as "?"."""
+    texts = list(scope_strings)
+    return {
+        root.scope_string for text in texts for root in _parsed([text]) or [Scope("?")]
+    }
+
+
+def _parsed(scope_strings: Iterable[str]) -> list[Scope]:
+    found: list[Scope] = []
     for text in scope_strings:
         try:
-            roots = ScopeParser.parse(text)
-        except ScopeParseError:
+            found += ScopeParser.parse(text[:LONGEST_SCOPE])
+        except (ScopeParseError, RecursionError):
             continue
-        for root in roots:
-            for scope in (root, *root.dependencies):
-                match = _DATA_ACCESS.fullmatch(scope.scope_string)
-                if match:
-                    found.add(UUID(match["collection"]))
     return found
+
+
+def _with_dependencies(scope: Scope) -> Iterator[Scope]:
+    yield scope
+    for each in scope.dependencies:
+        yield from _with_dependencies(each)
 
 
 def sign_in_scopes(collection_ids: Iterable[UUID | str] = ()) -> list[str]:

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from sandbox import background, clock, knobs, planting, seed
 from sandbox.answers import json_answer, json_body
 from sandbox.auth import consents, id_tokens, keys
+from sandbox.control import forms
 from sandbox.models import (
     AuthorizationCode,
     Client,
@@ -37,7 +38,7 @@ Document = dict[str, Any]
 Change = Callable[..., Any]
 
 
-class Refused(Exception):
+class Refused(ValueError):
     """A knob that does not turn that way."""
 
 
@@ -52,13 +53,15 @@ def knob(**methods: Change) -> Callable[..., HttpResponse]:
             if request.method == "GET":
                 return json_answer(change(request.GET, **parts))
             return json_answer(change(_posted(request), **parts))
-        except (Refused, ValueError, TypeError) as err:
+        except (ValueError, TypeError, LookupError) as err:
             return json_answer({"error": str(err)}, 400)
 
     return view
 
 
 def _posted(request: HttpRequest) -> Document:
+    if request.method == "DELETE" and not request.body:
+        return {}  # no page of another site can send one without being asked first
     if request.content_type != "application/json":
         raise Refused("Send JSON, with its Content-Type")
     return json_body(request) if request.body else {}
@@ -194,6 +197,8 @@ def _add_redirect_uri(asked: Document) -> Document:
     return {"redirect_uris": Client.objects.get(pk=client_id).redirect_uris}
 
 
+#: what the page shows of the log
+LAST_REQUESTS = 20
 MOST_GENERATED = 2_000_000
 MOST_IN_TREE = 100_000_000
 
@@ -204,7 +209,9 @@ def _generate(asked: Document) -> Document:
     With ``levels`` of so many ``directories`` it is a tree, in which each directory
     holds ``count`` files; its entries come into being when they are touched.
     """
-    found = Collection.objects.get(pk=asked["collection"])
+    found = Collection.objects.filter(pk=asked["collection"]).first()
+    if found is None:
+        raise Refused(f"No collection {asked['collection']}")
     count, size = int(asked["count"]), int(asked.get("size", 0))
     if not 0 <= count <= MOST_GENERATED:
         raise Refused(f"count is at most {MOST_GENERATED}")
@@ -263,6 +270,9 @@ _COLLECTION_KNOBS = frozenset(
 def _set_collection(asked: Document, collection_id: str) -> Document:
     if unknown := set(asked) - _COLLECTION_KNOBS:
         raise Refused(f"A collection has no knob {sorted(unknown)}")
+    for name in ("connected", "paused", "public", "high_assurance"):
+        if not isinstance(asked.get(name, True), bool):
+            raise Refused(f"{name} is true or false")
     if not Collection.objects.filter(pk=collection_id).update(**asked):
         raise Refused(f"No collection {collection_id}")
     background.wake()
@@ -331,6 +341,22 @@ policy = knob(POST=_set_policy)
 pause_rules = knob(POST=_add_pause_rule, DELETE=_clear_pause_rules)
 
 
+def _turn_collection(asked: Document) -> Document:
+    return _set_collection(asked, asked.pop("collection"))
+
+
+form_knobs = forms.form(_set_knobs, forms.typed_knobs)
+form_clock = forms.form(_set_clock, forms.clock)
+form_latency = forms.form(_set_latency, forms.latency)
+form_fault = forms.form(_add_fault, forms.fault)
+form_no_faults = forms.form(_clear_faults, forms.nothing)
+form_generate = forms.form(_generate, forms.generated)
+form_collection = forms.form(_turn_collection, forms.collection)
+form_wipe = forms.form(_wipe_tokens, forms.filled)
+form_reset = forms.form(_reset, forms.nothing)
+form_rotate_key = forms.form(_rotate_key, forms.nothing)
+
+
 def index(request: HttpRequest) -> HttpResponse:
     """What is in the sandbox, for whoever opens it in a browser."""
     return page(
@@ -345,7 +371,15 @@ def index(request: HttpRequest) -> HttpResponse:
                 "display_name"
             ),
             "groups": Group.objects.order_by("name"),
-            "knobs": knobs.as_dict().items(),
+            "knobs": [
+                {"name": name, "value": value, "is_flag": isinstance(value, bool)}
+                for name, value in knobs.as_dict().items()
+            ],
             "clock": clock.iso(clock.now()),
+            "speed": clock.speed(),
+            "faults": wire.faults(),
+            "latencies": wire.latencies().items(),
+            "requests": wire.requests()[-LAST_REQUESTS:][::-1],
+            "token": forms.TOKEN,
         },
     )

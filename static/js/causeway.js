@@ -76,6 +76,8 @@ localTimes(document);
 menus();
 sendOnce();
 document.querySelectorAll("form[data-picking]").forEach(picking);
+// What Globus had stopped goes on without one more click.
+document.querySelector("form[data-go-on]")?.requestSubmit();
 document.addEventListener("htmx:afterSettle", (event) => {
   localTimes(event.target);
   announce(event.target);

@@ -136,6 +136,15 @@ def test_switching_off_needs_a_reason(client, root):
     assert account.enabled
 
 
+def test_an_account_does_not_become_another_client(client, root):
+    """Its secret and tokens would go on acting as the client that they belong to."""
+    account = make_service_account(secret="kept", owner=root)
+    answer = change(client, account, client_id=seed.ARCHIVE_CLIENT_ID, new_secret="")
+    assert answer.status_code == 302
+    account.refresh_from_db()
+    assert str(account.client_id) == seed.HARVEST_CLIENT_ID
+
+
 def test_the_identity_to_grant_access_to_is_shown(client, root):
     account = make_service_account(owner=root)
     page = client.get(

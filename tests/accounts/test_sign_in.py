@@ -273,7 +273,9 @@ def test_l21_another_identity_does_not_take_over_the_account(browser, sandbox):
     assert set(Token.objects.values_list("pk", "generation")) == tokens
     page = answer.content.decode()
     assert "Sign out first" in page
-    assert '<form class="actions" method="post" action="/logout/">' in page
+    assert "Somebody else is signed in here" in page
+    assert 'action="/logout/"' in page, "a way on"
+    assert 'action="/login/globus/"' not in page, "no way in a circle"
     assert browser.session["_auth_user_id"] == str(person("ada").pk)
 
 
@@ -433,6 +435,14 @@ def test_without_an_answer_from_groups_nobody_comes_in(browser, sandbox, status)
     assert answer.status_code == 503
     assert "_auth_user_id" not in browser.session
     assert (User.objects.count(), Token.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("body", [{"a": 1}, "x", None, 5])
+def test_an_odd_answer_from_groups_is_no_sign_in(browser, sandbox, body):
+    sandbox.fault("/groups/v2/groups/my_groups", status=200, body=body)
+    answer = sign_in(browser, sandbox, "grace")
+    assert answer.status_code == 503
+    assert User.objects.count() == 0
 
 
 def test_l24_a_local_account_is_not_taken_over(browser, sandbox):

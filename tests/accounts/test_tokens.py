@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import clients, tokens
-from accounts.models import ServiceAccountSecret, Token
+from accounts.models import ServiceAccountSecret, StaleToken, Token
 from accounts.service_accounts import replace_secret
 from portal.globus import scopes
 from portal.globus.errors import (
@@ -129,6 +129,7 @@ def test_t11_a_token_is_renewed_before_it_expires(sandbox, ada):
 def test_a_token_that_lasts_costs_one_query_and_no_request(
     sandbox, ada, django_assert_num_queries
 ):
+    tokens.access_token(ada, scopes.TRANSFER)  # writes down that it is used
     before = len(token_requests(sandbox))
     with django_assert_num_queries(1):
         tokens.access_token(ada, scopes.TRANSFER)
@@ -147,13 +148,30 @@ def test_t09_a_token_that_came_meanwhile_is_not_renewed_again(sandbox, ada):
         scope=newer.scope,
         expires_in=timedelta(hours=1),
     )
-    newer.save(update_fields=Token.PUT_FIELDS)
+    newer.store()
     before = len(token_requests(sandbox))
 
-    row = tokens._renew(ada, seen, refused=None)
+    row = tokens.renew(ada, seen)
 
     assert row.access_token().reveal() == "AgNewer"
     assert len(token_requests(sandbox)) == before
+
+
+@pytest.mark.django_db
+def test_t09_an_old_object_saved_late_does_not_bring_back_a_spent_token():
+    row = make_token(make_user(), refresh_token="AgSpent")
+    late = Token.objects.get(pk=row.pk)
+    answer = {"scope": row.scope, "expires_in": timedelta(hours=1)}
+    row.put(access_token="AgNew", refresh_token="AgNewRefresh", **answer)
+    row.store()
+
+    late.put(access_token="AgLate", refresh_token=None, **answer)
+    with pytest.raises(StaleToken):
+        late.store()
+
+    stored = Token.objects.get(pk=row.pk)
+    assert stored.refresh_token().reveal() == "AgNewRefresh"
+    assert stored.access_token().reveal() == "AgNew"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -338,3 +356,38 @@ def test_processes_share_connections_but_not_headers(sandbox, ada, service_accou
     hers.close()
     with globus_errors():
         assert its.task_list().http_status == 200
+
+
+def damage(row, *columns):
+    """Flips a bit of what is sealed, as a broken disk or a stranger would."""
+    for column in columns:
+        sealed = bytearray(getattr(row, column))
+        sealed[-1] ^= 1
+        setattr(row, column, bytes(sealed))
+    row.save(update_fields=columns)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_t04_a_damaged_access_token_is_renewed(sandbox, ada):
+    row = Token.objects.held_for(ada).get(resource_server=scopes.TRANSFER)
+    damage(row, "sealed_access_token")
+    got = tokens.access_token(ada, scopes.TRANSFER)
+    assert got.generation == row.generation + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_t04_a_damaged_refresh_token_asks_for_a_sign_in(sandbox, ada):
+    row = Token.objects.held_for(ada).get(resource_server=scopes.TRANSFER)
+    damage(row, "sealed_access_token", "sealed_refresh_token")
+    for _ in range(2):
+        with pytest.raises(SignInRequired):
+            tokens.access_token(ada, scopes.TRANSFER)
+    row.refresh_from_db()
+    assert row.state == Token.State.NEEDS_SIGN_IN
+
+
+@pytest.mark.django_db(transaction=True)
+def test_t04_a_damaged_secret_is_named(sandbox, service_account):
+    damage(service_account.secrets.get(), "sealed_secret")
+    with pytest.raises(CredentialRefused, match="cannot be opened"):
+        tokens.access_token(service_account, scopes.TRANSFER)

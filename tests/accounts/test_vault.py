@@ -161,4 +161,4 @@ def test_t05_the_refusal_does_not_quote_the_key():
 
 def test_t05_a_missing_file_is_refused_by_name(tmp_path):
     with pytest.raises(BadSetting, match="PORTAL_VAULT_KEYS_FILE names a file"):
-        vault._load(tmp_path / "none")
+        vault.read_ring(tmp_path / "none")

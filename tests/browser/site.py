@@ -19,6 +19,16 @@ from sandbox.testing import Sandbox
 
 #: as ``install.sh`` looks for it
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+#: settings of the portal that the other tests use; this site brings its own
+OF_THE_TEST_RUN = (
+    "DATABASE_",
+    "DJANGO_",
+    "EMAIL_",
+    "GLOBUS_",
+    "PORTAL_",
+    "PUBLIC_",
+    "REDIS_",
+)
 #: nothing of a browser that calls home, and what a machine without a screen needs
 FLAGS = (
     "--disable-gpu",
@@ -61,7 +71,7 @@ def surroundings_of_a_shell() -> Iterator[None]:
     """Without what the test run has set for its own portal and sandbox."""
     with mock.patch.dict(os.environ):
         for name in [*os.environ]:
-            if name.startswith(("DJANGO_", "GLOBUS_", "PORTAL_")):
+            if name.startswith(OF_THE_TEST_RUN):
                 del os.environ[name]
         yield
 

@@ -178,6 +178,7 @@ def test_without_script(page_of, site):
     page.get_by_role("button", name="Look into it").click()
     page.get_by_role("button", name="Give consent at Globus").click()
     allow(page, site)
+    page.get_by_role("button", name="Go on").click()
     # the form is as it was
     assert page.get_by_text("quality.csv").is_visible()
     assert page.get_by_text("Globus Tutorial Collection 2").is_visible()

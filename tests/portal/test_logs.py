@@ -14,6 +14,7 @@ CANARIES = [
     "{'refresh_token': 'CANARY'}",
     "Cookie: sessionid=CANARY; csrftoken=CANARY",
     "token AgCANARYCANARYCANARYCANARYCANARYCANARY was refused",
+    "token AgCANARY-CANARY_CANARY-CANARY_CANARY was refused",
     "eyJhbGciOiJSUzUxMiJ9.CANARY.CANARY",
     "postgresql://portal:CANARY@db/portal",
     "client_secret=CANARY&x=1",

@@ -77,6 +77,14 @@ KEYS = {
     "activated",
     "expires_in",
     "expire_time",
+    "myproxy_server",
+    "myproxy_dn",
+    "oauth_server",
+    "s3_url",
+    "s3_owner_activated",
+    "globus_connect_setup_key",
+    "sharing_target_endpoint",
+    "sharing_target_root_path",
     "DATA",
     "request_id",
     "resource",
@@ -121,6 +129,26 @@ def test_check_34_search(transfer_as):
     assert (page["has_next_page"], len(page["DATA"])) == (True, 1)
     rest = client.endpoint_search("collection", limit=1, offset=1)
     assert (rest["has_next_page"], len(rest["DATA"])) == (False, 1)
+
+
+def test_check_34_search_pages_across_a_hundred(transfer_as):
+    client = transfer_as("ada")
+    for number in range(120):
+        client.create_shared_endpoint(
+            {
+                "DATA_TYPE": "shared_endpoint",
+                "host_endpoint": seed.LAPTOP,
+                "host_path": "/Documents/",
+                "display_name": f"Wombat {number:03d}",
+            }
+        )
+    first = client.endpoint_search("wombat")
+    assert (len(first["DATA"]), first["has_next_page"]) == (100, True)
+    pages = client.paginated.endpoint_search("wombat")
+    assert names(pages.items()) == [f"Wombat {number:03d}" for number in range(120)]
+    assert names(client.endpoint_search("wombat 119 ada")) == ["Wombat 119"]
+    mine = client.paginated.endpoint_search(filter_scope="shared-by-me")
+    assert len(list(mine.items())) == 120
 
 
 @pytest.mark.parametrize(

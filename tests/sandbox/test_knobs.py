@@ -154,3 +154,11 @@ def test_the_request_limit(sandbox, client):
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) >= 1
     assert answer.json()["code"] == "RateLimited"
+
+
+def test_faults_are_cleared_without_a_body(sandbox):
+    sandbox.fault("/auth/jwk.json", status=503)
+    assert requests.get(f"{sandbox.url}/auth/jwk.json", timeout=5).status_code == 503
+    cleared = requests.delete(f"{sandbox.url}/_sandbox/faults", timeout=5)
+    assert cleared.status_code == 200
+    assert requests.get(f"{sandbox.url}/auth/jwk.json", timeout=5).status_code == 200

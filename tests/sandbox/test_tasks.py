@@ -422,3 +422,214 @@ def test_a_running_copy_ends_at_its_deadline(sandbox, client, laptop):
     has_nice_status(client, task_id, "OK")
     sandbox.advance(DAY)
     assert finished(client, task_id)["fatal_error"]["code"] == "EXPIRED"
+
+
+#: section 3.7, the groups one after the other
+TASK_KEYS = {
+    *("DATA_TYPE", "task_id", "type", "status", "label", "command", "owner_id"),
+    *("owner_string", "username", "key", "request_time", "completion_time", "deadline"),
+    *(
+        f"{side}_{name}"
+        for side in ("source", "destination")
+        for name in (
+            *("endpoint", "endpoint_id", "endpoint_display_name", "host_endpoint"),
+            *("host_endpoint_id", "host_endpoint_display_name", "host_path"),
+            *("mapped_collection_id", "mapped_collection_display_name"),
+            *("local_user", "local_user_status", "base_path"),
+        )
+    ),
+    *("sync_level", "encrypt_data", "verify_checksum", "preserve_timestamp"),
+    *("delete_destination_extra", "recursive_symlinks", "skip_source_errors"),
+    *("fail_on_quota_errors", "filter_rules", "is_ok", "is_paused", "faults"),
+    *("nice_status", "nice_status_details", "nice_status_short_description"),
+    *("nice_status_expires_in", "fatal_error", "canceled_by_admin"),
+    *("canceled_by_admin_message", "history_deleted", "files", "directories"),
+    *("symlinks", "files_skipped", "files_transferred", "bytes_transferred"),
+    *("bytes_checksummed", "effective_bytes_per_second", "subtasks_total"),
+    *("subtasks_pending", "subtasks_retrying", "subtasks_succeeded"),
+    *("subtasks_expired", "subtasks_canceled", "subtasks_failed"),
+    "subtasks_skipped_errors",
+}
+
+
+def test_check_45_a_minimal_document(client, laptop):
+    accepted = client.submit_transfer(wish(("/Documents/paper.tex", "/copy.tex")))
+    assert (accepted["DATA_TYPE"], accepted["code"]) == ("transfer_result", "Accepted")
+    task = finished(client, accepted["task_id"])
+    assert set(task.data) >= TASK_KEYS
+    assert (task["status"], task["is_ok"]) == ("SUCCEEDED", None)
+    size = (laptop / "Documents" / "paper.tex").stat().st_size
+    assert (laptop / "copy.tex").stat().st_size == size
+    assert (task["files"], task["files_transferred"]) == (1, 1)
+    assert task["bytes_transferred"] == size
+    assert (task["subtasks_total"], task["subtasks_succeeded"]) == (2, 2)
+    assert (task["nice_status"], task["completion_time"] is None) == (None, False)
+
+
+@pytest.mark.parametrize("links", ["ignore", "keep", "copy"])
+def test_check_48_symlinks(client, laptop, links):
+    write(laptop / "in", a="1")
+    (laptop / "in" / "link").symlink_to("a")
+    (laptop / "in" / "loop").symlink_to(".")
+    document = wish(("/in", "/out"), additional_fields={"recursive_symlinks": links})
+    task_id = client.submit_transfer(document)["task_id"]
+    if links == "copy":
+        has_nice_status(client, task_id, "INVALID_SYMLINK")
+        (laptop / "in" / "loop").unlink()
+        client.cancel_task(task_id)
+        task_id = client.submit_transfer(document_again(document))["task_id"]
+    task = finished(client, task_id)
+    assert (task["status"], task["recursive_symlinks"]) == ("SUCCEEDED", links)
+    names = sorted(one.name for one in (laptop / "out").iterdir())
+    wanted = {"ignore": ["a"], "keep": ["a", "link", "loop"], "copy": ["a", "link"]}
+    assert names == wanted[links]
+    if links != "ignore":
+        assert (laptop / "out" / "link").is_symlink() == (links == "keep")
+    assert task["symlinks"] == (2 if links == "keep" else 0)
+
+
+def document_again(document) -> dict[str, object]:
+    """The same wish with a submission id of its own."""
+    return {name: one for name, one in document.items() if name != "submission_id"}
+
+
+def test_check_48_a_symlink_item_and_the_operation(client, laptop):
+    made = client.post(
+        f"/v0.10/operation/endpoint/{seed.LAPTOP}/symlink",
+        data={"DATA_TYPE": "symlink", "symlink_target": "paper.tex", "path": "/link"},
+    )
+    assert made["code"] == "SymlinkCreated"
+    item = {
+        "DATA_TYPE": "transfer_symlink_item",
+        "source_path": "/link",
+        "destination_path": "/copies/link",
+    }
+    task_id = client.submit_transfer({**wish(), "DATA": [item]})["task_id"]
+    assert finished(client, task_id)["symlinks"] == 1
+    assert str((laptop / "copies" / "link").readlink()) == "paper.tex"
+    wrong = {**item, "source_path": "/Documents/paper.tex"}
+    task_id = client.submit_transfer({**wish(), "DATA": [wrong]})["task_id"]
+    has_nice_status(client, task_id, "NOT_A_SYMLINK")
+
+
+def test_check_49_external_checksums(client, laptop):
+    import hashlib
+
+    content = (laptop / "Documents" / "paper.tex").read_bytes()
+    right = hashlib.sha1(content).hexdigest()
+    for checksum in (right, "0" * 40):
+        document = wish()
+        document.add_item(
+            "/Documents/paper.tex",
+            f"/{checksum}",
+            external_checksum=checksum,
+            checksum_algorithm="SHA1",
+        )
+        task_id = client.submit_transfer(document)["task_id"]
+        if checksum == right:
+            finished(client, task_id)
+            (done,) = client.task_successful_transfers(task_id)
+            assert (done["checksum"], done["checksum_algorithm"]) == (right, "SHA1")
+        else:
+            has_nice_status(client, task_id, "EXTERNAL_CHECKSUM_MISMATCH")
+            assert not (laptop / checksum).exists()
+
+
+@pytest.mark.parametrize("is_fatal", [True, False])
+def test_check_49_quota_errors(sandbox, client, is_fatal):
+    sandbox.set(quota_bytes=5)
+    document = wish(("/Documents/paper.tex", "/x"), fail_on_quota_errors=is_fatal)
+    task_id = client.submit_transfer(document)["task_id"]
+    if is_fatal:
+        assert finished(client, task_id)["fatal_error"]["code"] == "QUOTA_EXCEEDED"
+    else:
+        has_nice_status(client, task_id, "QUOTA_EXCEEDED")
+        sandbox.set(quota_bytes=0)
+        sandbox.advance(60)
+        assert finished(client, task_id)["status"] == "SUCCEEDED"
+
+
+def test_check_49_options_that_show_in_the_task(client):
+    document = wish(
+        ("/Documents/paper.tex", "/deep/a/x"),
+        ("/Documents/figures/plot.csv", "/deep/b/y"),
+        encrypt_data=True,
+        source_local_user="ada",
+        additional_fields={"store_base_path_info": True},
+    )
+    task = finished(client, client.submit_transfer(document)["task_id"])
+    assert task["encrypt_data"] is True
+    assert task["source_local_user"] == "ada"
+    assert task["source_base_path"] == "/Documents/"
+    assert task["destination_base_path"] == "/deep/"
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        client.submit_transfer(
+            wish(("/Documents/paper.tex", "/z"), destination_local_user="root")
+        )
+    assert caught.value.http_status == 403
+
+
+def test_check_50_progress_moves_the_deadline(sandbox, transfer_as):
+    sandbox.set(access_token_seconds=30 * DAY)
+    client = transfer_as("ada")
+    document = wish(("/Documents/paper.tex", "/a"), ("/nowhere", "/b"))
+    task_id = client.submit_transfer(document)["task_id"]
+    has_nice_status(client, task_id, "FILE_NOT_FOUND")
+    sandbox.advance(2 * DAY)
+    until(lambda: client.get_task(task_id)["faults"] > 1, "another try")
+    assert client.get_task(task_id)["status"] == "ACTIVE"
+    sandbox.advance(1.1 * DAY)
+    assert finished(client, task_id)["fatal_error"]["code"] == "EXPIRED"
+
+
+def test_check_50_a_deadline_that_was_asked_for_stays(sandbox, client):
+    from datetime import UTC, datetime
+
+    soon = datetime.fromtimestamp(sandbox.now() + 3600, UTC)
+    document = wish(("/Documents/paper.tex", "/a"), ("/nowhere", "/b"), deadline=soon)
+    task_id = client.submit_transfer(document)["task_id"]
+    has_nice_status(client, task_id, "FILE_NOT_FOUND")
+    sandbox.advance(3601)
+    assert finished(client, task_id)["fatal_error"]["code"] == "EXPIRED"
+
+
+def test_check_53_skipped_errors_page_by_marker(client):
+    items = [(f"/nowhere/{number}", f"/x/{number}") for number in range(150)]
+    document = wish(*items, skip_source_errors=True)
+    task_id = client.submit_transfer(document)["task_id"]
+    finished(client, task_id)
+    skipped = list(client.paginated.task_skipped_errors(task_id).items())
+    assert len({one["source_path"] for one in skipped}) == 150
+    events = list(
+        client.paginated.task_event_list(task_id, query_params={"limit": 1}).items()
+    )
+    assert events[-1]["code"] == "STARTED"
+
+
+def test_check_52_the_history_ends_after_thirty_days(sandbox, transfer_as):
+    sandbox.set(access_token_seconds=60 * DAY)
+    client = transfer_as("ada")
+    task_id = client.submit_transfer(wish(("/Documents/paper.tex", "/a")))["task_id"]
+    finished(client, task_id)
+    sandbox.advance(31 * DAY)
+    assert client.task_list()["total"] == 0
+    assert client.get_task(task_id)["history_deleted"] is True
+    assert client.task_event_list(task_id)["total"] == 0
+
+
+def test_a_generated_tree_is_copied_and_deleted(sandbox, client, laptop):
+    made = sandbox.generate(seed.LAPTOP, "/tree", 99, size=7, levels=2, directories=100)
+    assert made == 10_101 * 99, "a million"
+    top = client.operation_ls(seed.LAPTOP, path="/tree")
+    assert top["total"] == 199
+    deep = "/tree/dir-0042/dir-0007"
+    assert client.operation_ls(seed.LAPTOP, path=deep)["total"] == 99
+    found = client.operation_stat(seed.LAPTOP, f"{deep}/file-000003.dat")
+    assert (found["type"], found["size"]) == ("file", 7)
+    task = finished(client, client.submit_transfer(wish((deep, "/out")))["task_id"])
+    assert (task["status"], task["files"]) == ("SUCCEEDED", 99)
+    assert len(list((laptop / "out").iterdir())) == 99
+    gone = client.submit_delete(deletion("/tree", recursive=True))["task_id"]
+    assert finished(client, gone)["status"] == "SUCCEEDED"
+    assert client.get_task(gone)["files"] == made
+    assert not (laptop / "tree").exists()

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import json
-
 import pytest
-import redis
 import responses
-from django.conf import settings
 
 from tests.transfers.played import PlayedTransfer
 
@@ -24,26 +19,3 @@ def globus(stack, no_pauses):
 def no_pauses(monkeypatch):
     """The SDK does not wait between two tries."""
     monkeypatch.setattr("globus_sdk.transport.requests.time.sleep", lambda _: None)
-
-
-@pytest.fixture
-def messages(transactional_db):
-    """``messages()``: what lies in the queue, as ``(worker function, *arguments)``.
-
-    The queue is Redis's own; it is empty when the test begins.
-    """
-    client = redis.Redis.from_url(settings.REDIS_URL)
-    client.flushdb()
-
-    def read():
-        return [_message(raw) for raw in reversed(client.lrange("celery", 0, -1))]
-
-    yield read
-    client.flushdb()
-    client.close()
-
-
-def _message(raw):
-    envelope = json.loads(raw)
-    arguments, _, _ = json.loads(base64.b64decode(envelope["body"]))
-    return (envelope["headers"]["task"].rpartition(".")[2], *arguments)

@@ -54,14 +54,14 @@ def seeded(**options):
 
 def test_a_listing_is_printed(service_account, worker):
     job = make_job(service_account)
-    printed = run_job(job.name, "--wait", "--timeout", "30")
+    printed = run_job(job.name, "--wait", "--timeout", "120")
     assert "/sensors/2026-01-01.csv" in printed
     assert f"{job.name}: Succeeded. Listed 5 entries" in printed.splitlines()[-1]
 
 
 def test_the_facts_can_be_read_by_programs(service_account, worker):
     job = make_job(service_account)
-    facts = json.loads(run_job(job.name, "--wait", "--json", "--timeout", "30"))
+    facts = json.loads(run_job(job.name, "--wait", "--json", "--timeout", "120"))
     assert facts["state"] == "succeeded"
     assert facts["result"]["count"] == 5
 
@@ -69,7 +69,7 @@ def test_the_facts_can_be_read_by_programs(service_account, worker):
 def test_a_run_that_failed_is_exit_status_1(service_account, worker):
     job = make_job(service_account, source_path="/nowhere/")
     with pytest.raises(CommandError, match="failed") as caught:
-        run_job(job.name, "--wait", "--timeout", "30")
+        run_job(job.name, "--wait", "--timeout", "120")
     assert caught.value.returncode == 1
 
 
@@ -105,7 +105,7 @@ def test_names_cannot_write_on_the_terminal(service_account, worker):
         source_collection=seed.RESEARCH,
         source_path="/projects/odd names/",
     )
-    printed = run_job(job.name, "--wait", "--timeout", "30")
+    printed = run_job(job.name, "--wait", "--timeout", "120")
     assert "\u202e" not in printed
     assert "\\u202e" in printed
 
@@ -132,8 +132,8 @@ def test_the_demos_jobs_work_with_what_the_sandbox_exports(
     sandbox, transactional_db, worker
 ):
     seeded()
-    assert "file1.txt" in run_job("demo-list", "--wait", "--timeout", "30")
-    assert "Succeeded" in run_job("demo-transfer", "--wait", "--timeout", "30")
+    assert "file1.txt" in run_job("demo-list", "--wait", "--timeout", "120")
+    assert "Succeeded" in run_job("demo-transfer", "--wait", "--timeout", "120")
     assert eventually(lambda: Run.objects.filter(state="succeeded").count() == 2)
 
 

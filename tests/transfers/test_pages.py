@@ -2,11 +2,14 @@
 
 import re
 import uuid
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import PendingAction
+from portal.globus.scopes import with_data_access
 from sandbox import seed
 from tests.factories import (
     make_job,
@@ -15,7 +18,7 @@ from tests.factories import (
     make_transfer,
     make_user,
 )
-from tests.flows import person
+from tests.flows import button, consent, go_on, person, scopes_asked
 from transfers.models import Job, Run, Transfer
 
 pytestmark = pytest.mark.django_db
@@ -309,8 +312,8 @@ def test_a_missing_consent_offers_the_way_and_back(as_ada):
     page = text_of(answer)
     assert answer.status_code == 403
     assert "Give consent at Globus" in page
-    assert f'name="collection" value="{seed.RESEARCH}"' in re.sub(r"\s+", " ", page)
-    assert address.replace("&", "&amp;") in page
+    assert scopes_asked(button(as_ada, page)) == with_data_access([seed.RESEARCH])
+    assert PendingAction.objects.get().path == address
 
 
 @pytest.mark.parametrize(
@@ -465,10 +468,11 @@ def test_the_form_outlives_a_consent(as_ada, filled, sandbox):
     }
     page = text_of(as_ada.post("/transfers/new/", asked))
     assert "Give consent at Globus" in page
-    assert 'value="/transfers/new/?resume=1"' in page
-    resumed = text_of(as_ada.get("/transfers/new/?resume=1"))
+    back = consent(as_ada, sandbox, page, "ada")
+    resumed = text_of(go_on(as_ada, back))
     assert 'value="paper"' in resumed
     assert "/home/ada/" in resumed
+    assert "Folders in" in resumed
 
 
 def test_folders_of_the_destination_can_be_walked(visit, filled):
@@ -549,8 +553,8 @@ def test_what_waits_for_a_consent_says_so_and_comes_back(signed_in):
         r"\s+", " ", text_of(signed_in(owner).get(f"/transfers/{transfer.pk}/"))
     )
     assert "A consent is missing." in page
-    assert f'name="collection" value="{seed.RESEARCH}"' in page
-    assert f'name="next" value="/transfers/{transfer.pk}/"' in page
+    assert "Give consent at Globus" in page
+    assert f'action="/transfers/{transfer.pk}/way-on/"' in page
 
 
 def test_coming_back_from_globus_sends_on_what_waited(visit, ada):
@@ -804,3 +808,37 @@ def test_the_form_carries_its_id_through_its_steps(as_ada, filled):
         "/transfers/new/", filled | {"transfer_id": KEY, "origin_path": ""}
     )
     assert f'name="transfer_id" value="{KEY}"' in page.content.decode()
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\x00b", "\ud800", "%" * 300])
+def test_a_search_for_anything_is_answered(as_ada, text):
+    query = urlencode({"q": text.encode("utf-8", "surrogatepass")})
+    assert as_ada.get(f"/transfers/?{query}").status_code == 200
+
+
+def test_an_address_that_is_too_long_gets_a_page(as_ada):
+    answer = as_ada.get("/transfers/", {"q": "x" * 40_000})
+    assert answer.status_code == 414
+    assert "This address is too long" in text_of(answer)
+
+
+def test_a_sandbox_has_no_web_app_to_lead_to(as_ada, filled):
+    as_ada.post("/transfers/new/", filled)
+    transfer = Transfer.objects.get()
+    Transfer.objects.update(
+        submission_id=uuid.uuid4(), task_id=uuid.uuid4(), status="ACTIVE"
+    )
+    page = as_ada.get(f"/transfers/{transfer.pk}/").content.decode()
+    assert "app.globus.org" not in page
+
+
+def test_the_web_app_of_globus_is_a_link(as_ada, filled, monkeypatch):
+    monkeypatch.setenv("GLOBUS_SDK_SERVICE_URL_APP", "https://app.globus.org/")
+    as_ada.post("/transfers/new/", filled)
+    transfer = Transfer.objects.get()
+    task_id = uuid.uuid4()
+    Transfer.objects.update(
+        submission_id=uuid.uuid4(), task_id=task_id, status="ACTIVE"
+    )
+    page = as_ada.get(f"/transfers/{transfer.pk}/").content.decode()
+    assert f"https://app.globus.org/activity/{task_id}/overview" in page

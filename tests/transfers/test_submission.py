@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.clients import transfer_client
+from portal.globus.requirements import Requirement
 from sandbox import seed
 from tests.factories import (
     make_job,
@@ -337,7 +338,7 @@ def test_a_person_is_asked_to_sign_in_as_the_collection_wants(globus, emmy):
     globus.refuses(403, "AuthPolicyFailed", authorization_parameters=parameters)
     transfer = send(make_transfer(emmy))
     assert transfer.status == "WAITING"
-    assert transfer.session_parameters == parameters
+    assert transfer.requirement == Requirement(domains=("uni.example",), fresh=True)
 
 
 def test_without_a_token_a_person_is_asked_to_sign_in(globus, db):

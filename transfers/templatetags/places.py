@@ -5,13 +5,13 @@ from uuid import UUID
 from django import template
 from django.urls import reverse
 from django.utils.http import urlencode
+from globus_sdk import config
 
 from transfers.browsing import Entry
 from transfers.paths import name_of
 
 register = template.Library()
 
-WEB_APP = "https://app.globus.org"
 TYPES = {
     "dir": "Folder",
     "file": "File",
@@ -53,12 +53,20 @@ def _with_query(name: str, **query: str) -> str:
 
 @register.simple_tag
 def web_app_task_url(task_id: UUID) -> str:
-    return f"{WEB_APP}/activity/{task_id}/overview"
+    return _in_web_app(f"activity/{task_id}/overview")
 
 
 @register.simple_tag
 def web_app_collection_url(collection_id: UUID) -> str:
-    return f"{WEB_APP}/file-manager/collections/{collection_id}/overview"
+    return _in_web_app(f"file-manager/collections/{collection_id}/overview")
+
+
+def _in_web_app(path: str) -> str:
+    """Empty where the deployment has no web app, such as a sandbox."""
+    try:
+        return f"{config.get_webapp_url().rstrip('/')}/{path}"
+    except ValueError:
+        return ""
 
 
 @register.filter

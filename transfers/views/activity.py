@@ -8,8 +8,9 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import (
     require_http_methods,
@@ -17,13 +18,16 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from accounts import pending
 from accounts.clients import transfer_client
 from accounts.models import User
 from accounts.views import SignedInRequest
+from portal.globus.requirements import Kind
 from portal.sessions import asked_by_page
 from transfers import attention, submission
 from transfers.models import Transfer
 from transfers.models import TransferQuerySet as Transfers
+from transfers.storable import storable_text
 from transfers.views.live import live, version_of
 from transfers.views.sending import recent_places
 
@@ -83,7 +87,10 @@ def _overview(user: User) -> dict[str, Any]:
 
 @require_safe
 def activity(request: SignedInRequest) -> HttpResponse:
-    status, text = request.GET.get("status", ""), request.GET.get("q", "").strip()
+    status, text = (
+        request.GET.get("status", ""),
+        storable_text(request.GET.get("q", "").strip()),
+    )
     status = status if status in FILTERS else ""
     rows = Transfer.objects.owned_by(request.user).filter(FILTERS[status][1])
     if text:
@@ -139,7 +146,7 @@ def _facts(transfer: Transfer) -> dict[str, Any]:
         "items_left": max(0, len(items) - ITEMS_SHOWN),
         "options": options_in_words(transfer.document),
         "is_stalled": transfer.is_stalled(timezone.now()),
-        "needs_sign_in": not transfer.required_collections,
+        "needs_sign_in": transfer.requirement.kind != Kind.CONSENT,
     }
 
 
@@ -166,6 +173,18 @@ def resume(request: SignedInRequest, pk: UUID) -> HttpResponse:
     submission.resume(get_object_or_404(waiting, pk=pk))
     messages.success(request, "The transfer is on its way again.")
     return redirect("transfers:detail", pk=pk)
+
+
+@require_POST
+def way_on(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
+    """To Globus, for what a transfer waits for, and back to its page."""
+    waiting = Transfer.objects.owned_by(request.user).waiting()
+    transfer = get_object_or_404(waiting, pk=pk)
+    page = reverse("transfers:detail", args=[pk])
+    action = pending.remember_for_later(request, transfer.requirement, path=page)
+    return redirect(
+        pending.way_to_globus(action), preserve_request=pending.goes_to_globus(action)
+    )
 
 
 @require_safe

@@ -14,19 +14,15 @@ from uuid import UUID, uuid4
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.clients import transfer_client
 from accounts.models import User
 from accounts.views import SignedInRequest
 from portal.globus.errors import (
-    ConsentRequired,
     NotFound,
     PermissionDenied,
     PortalError,
-    SessionRequired,
-    SignInRequired,
 )
 from portal.middleware import failure_context
 from transfers import browsing, collections, submission
@@ -36,7 +32,6 @@ from transfers.paths import parent
 from transfers.views.collections import name_of
 
 SIDES = ("origin", "destination")
-DRAFT = "transfer_draft"
 ROWS = 12
 FOLDERS = 200
 
@@ -74,15 +69,8 @@ def new(request: SignedInRequest) -> HttpResponse:
 
 
 def _data(request: SignedInRequest) -> QueryDict:
-    """What the form holds: sent with it, kept during a sign-in, or of the address."""
-    if request.method == "POST":
-        return request.POST.copy()
-    if request.GET.get("resume"):
-        kept = QueryDict(mutable=True)
-        for name, values in request.session.get(DRAFT, {}).items():
-            kept.setlist(name, values)
-        return kept
-    return request.GET.copy()
+    """What the form holds: sent with it, or of the address."""
+    return (request.POST if request.method == "POST" else request.GET).copy()
 
 
 def _apply_choice(request: SignedInRequest, data: QueryDict) -> str:
@@ -149,18 +137,6 @@ def _take_step(
             data[f"{side}_path"] = place.listing.path
     except PortalError as failure:
         place.failure = failure_context(request, failure)
-        if isinstance(failure, ConsentRequired | SessionRequired | SignInRequired):
-            place.failure["next"] = _keep(request, data)
-
-
-def _keep(request: SignedInRequest, data: QueryDict) -> str:
-    """Keeps the form while its person is at Globus; the address to come back to."""
-    request.session[DRAFT] = {
-        name: values
-        for name, values in data.lists()
-        if name not in ("csrfmiddlewaretoken", "do")
-    }
-    return f"{reverse('transfers:new')}?resume=1"
 
 
 def _send(
@@ -178,7 +154,6 @@ def _send(
         destination_name=names["destination_id"],
         transfer_id=_transfer_id(data),
     )
-    request.session.pop(DRAFT, None)
     messages.success(
         request,
         "Your transfer is stored and goes to Globus now. You can leave.",

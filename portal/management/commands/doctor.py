@@ -22,7 +22,7 @@ from accounts.portal_client import portal_auth_client
 from portal import health
 from portal.celery import app
 from portal.globus import scopes
-from portal.globus.errors import GlobusFailure, globus_errors
+from portal.globus.errors import GlobusFailure, GlobusUnreachable, globus_errors
 
 TIMEOUT_SECONDS = 5
 #: the ID token's times are checked within 60 seconds; half of that is cause to worry
@@ -137,6 +137,8 @@ def client_credentials() -> Finding:
     try:
         with globus_errors():
             portal_auth_client().oauth2_token_introspect("not-a-token")
+    except GlobusUnreachable:
+        return Finding("Globus Auth does not answer.", "See the line above.")
     except GlobusFailure as err:
         return Finding(
             f"Globus Auth does not accept the portal's client ({type(err).__name__}).",

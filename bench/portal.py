@@ -1,0 +1,31 @@
+"""The portal on real servers of its own, with the sandbox for Globus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.stack import Stack
+
+
+@contextmanager
+def portal() -> Iterator[Stack]:
+    """Sets Django up in this process, once; others get ``stack.environment``."""
+    import os
+
+    os.environ["PORTAL_LOG_LEVEL"] = "CRITICAL"
+    stack = Stack()
+    stack.start()
+    try:
+        import django
+        from django.core.management import call_command
+        from django.db import connections
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        try:
+            yield stack
+        finally:
+            connections.close_all()
+    finally:
+        stack.stop()

@@ -1,0 +1,90 @@
+"""A transfer with a selection and options is stopped by Globus, and nothing is lost."""
+
+import re
+
+import pytest
+
+from sandbox import seed
+from tests.browser.site import allow, give_consent
+
+RUN = "/projects/spring-campaign/runs/2026-03-01/"
+PICKED = f"/files/?origin_id={seed.RESEARCH}&origin_path={RUN}"
+
+
+def pick_and_fill_in(page, site):
+    """Two things are picked, a destination and options are chosen."""
+    page.goto(f"{site.url}{PICKED}&destination_id={seed.TUTORIAL_2}&destination_path=/")
+    if page.get_by_role("button", name="Give consent at Globus").count():
+        give_consent(page, site)
+    boxes = page.locator("input[data-pick]")
+    names = [boxes.nth(each).get_attribute("value") for each in range(2)]
+    for each in range(2):
+        boxes.nth(each).check()
+    page.get_by_role("button", name="Transfer…").click()
+    page.get_by_label("Label").fill("two of <them> & more")
+    page.get_by_label("Encrypt on the way").check()
+    page.get_by_label("Verify checksums").uncheck()
+    page.get_by_label("Which files to copy").select_option("2")
+    return names
+
+
+def assert_form_is_whole(page, names):
+    assert page.get_by_label("Label").input_value() == "two of <them> & more"
+    assert page.get_by_label("Encrypt on the way").is_checked()
+    assert not page.get_by_label("Verify checksums").is_checked()
+    assert page.get_by_label("Which files to copy").input_value() == "2"
+    items = page.locator('input[name="item"]')
+    found = [items.nth(each).get_attribute("value") for each in range(items.count())]
+    assert found == names
+
+
+def go_on(page, site, *, script):
+    """A script presses the button; without one, the person does."""
+    if not script:
+        page.get_by_role("button", name="Go on").click()
+    page.wait_for_url(re.compile(re.escape(site.url) + "/transfers/.*"))
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_form_goes_on_after_a_consent_with_all_that_was_in_it(page_of, site, script):
+    page = page_of("ada", java_script_enabled=script)
+    names = pick_and_fill_in(page, site)
+    page.get_by_role("button", name="Look into it").click()
+    page.get_by_text("Globus asks for your consent").wait_for()
+    give_consent(page, site)
+    go_on(page, site, script=script)
+
+    page.get_by_text("Folders in").wait_for()
+    assert page.url == f"{site.url}/transfers/new/"
+    assert_form_is_whole(page, names)
+
+    page.get_by_role("button", name="Start the transfer").click()
+    page.wait_for_url(f"{site.url}/transfers/*-*/")
+    page.get_by_text("two of <them> & more").first.wait_for()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_form_outlives_its_session(page_of, site, script):
+    page = page_of("ada", java_script_enabled=script)
+    pick_and_fill_in(page, site)
+    [session] = [each for each in page.context.cookies() if "sessionid" in each["name"]]
+    page.context.clear_cookies(name=session["name"])
+    page.get_by_role("button", name="Start the transfer").click()
+    page.get_by_text("What you sent is kept").wait_for()
+    page.get_by_role("button", name="Sign in with Globus").click()
+    allow(page, site)
+    go_on(page, site, script=script)
+    page.wait_for_url(f"{site.url}/transfers/*-*/")
+    page.get_by_text("two of <them> & more").first.wait_for()
+
+
+def test_a_step_up_in_the_browser(page_of, site):
+    page = page_of("ada")
+    clinic = f"{site.url}/files/?origin_id={seed.CLINICAL}&origin_path=/"
+    site.sandbox.advance(3_600)
+    page.goto(clinic)
+    page.get_by_text("asks for an identity of a certain organisation").wait_for()
+    page.get_by_role("button", name="Sign in with Globus").click()
+    allow(page, site)
+    page.wait_for_url(re.compile(r".*/files/\?origin_id=.*"))
+    assert page.locator("[data-pick]").count()
