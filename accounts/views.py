@@ -118,8 +118,8 @@ def complete(request: HttpRequest) -> HttpResponse:
 def _whoever_signed_in(request: HttpRequest, backend: GlobusSignIn) -> User:
     """:raises SignInFailed: nobody did"""
     try:
-        # Without ``user``: whoever is signed in signs in anew, and so gets a new
-        # session id; ``refuse_second_identity`` sees to it that it is the same person.
+        # Without ``user``: whoever is signed in signs in anew;
+        # ``refuse_second_identity`` sees to it that it is the same person.
         # Not by the library's ``do_complete``, which also takes up sign-ins that it
         # stored half-way, and reads where to go on from the address.
         user: User = backend.complete(user=None, request=request)
@@ -131,6 +131,10 @@ def _whoever_signed_in(request: HttpRequest, backend: GlobusSignIn) -> User:
 
 
 def _login(request: HttpRequest, backend: GlobusSignIn, user: User) -> None:
+    if request.user.is_authenticated:
+        # Django keeps the id when the same person comes back, and a sign-in that shows
+        # more than the last one must not lift an id that somebody may know (S04).
+        request.session.cycle_key()
     login(request, user, backend=BACKEND)
     sessions.note_proof(request, id_tokens.proved_at(backend.id_token or {}))
     audit.record(

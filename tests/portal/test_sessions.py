@@ -277,6 +277,18 @@ def test_s04_the_session_id_changes_and_the_old_one_is_dead(client, sandbox):
     assert set(Session.objects.values_list("session_key", flat=True)) == {after}
 
 
+def test_s04_the_session_id_changes_also_when_the_same_person_comes_back(
+    client, sandbox
+):
+    """A step-up shows more than the sign-in before it; an id of before stays behind."""
+    sign_in(client, sandbox, "ada")
+    before = client.session.session_key
+    sign_in(client, sandbox, "ada")
+    after = client.session.session_key
+    assert before != after
+    assert set(Session.objects.values_list("session_key", flat=True)) == {after}
+
+
 def test_a_local_sign_in_has_its_moments_too(client, clock):
     User.objects.create_superuser("root", password="a long one, for this test")
     answer = client.post(
