@@ -67,6 +67,12 @@ class Collection:
         """An endpoint only holds collections."""
         return self.entity_type != "GCSv5_endpoint"
 
+    @property
+    def needs_data_access(self) -> bool:
+        """Whether its use takes a consent of its own (globus-services 6)."""
+        is_mapped = self.entity_type == "GCSv5_mapped_collection"
+        return is_mapped and not self.high_assurance
+
     def __str__(self) -> str:
         return self.display_name or str(self.id)
 

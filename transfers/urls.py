@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from transfers.views import activity, collections, files, jobs, sending
+from transfers.views import activity, collections, files, jobs, sending, timers
 
 app_name = "transfers"
 urlpatterns = [
@@ -19,6 +19,13 @@ urlpatterns = [
     path("transfers/<uuid:pk>/cancel/", activity.cancel, name="cancel"),
     path("transfers/<uuid:pk>/way-on/", activity.way_on, name="way_on"),
     path("transfers/<uuid:pk>/resume/", activity.resume, name="resume"),
+    path("timers/", timers.timer_list, name="timers"),
+    path("timers/new/", timers.new, name="timer_new"),
+    path("timers/<uuid:timer_id>/", timers.timer, name="timer"),
+    path("timers/<uuid:timer_id>/pause/", timers.pause, name="timer_pause"),
+    path("timers/<uuid:timer_id>/resume/", timers.resume, name="timer_resume"),
+    path("timers/<uuid:timer_id>/name/", timers.rename, name="timer_rename"),
+    path("timers/<uuid:timer_id>/delete/", timers.delete, name="timer_delete"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/new/", jobs.job_new, name="job_new"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),
