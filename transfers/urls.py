@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from transfers.views import activity, collections, files, jobs, sending, timers
+from transfers.views import (
+    activity,
+    bookmarks,
+    collections,
+    files,
+    jobs,
+    sending,
+    timers,
+)
 
 app_name = "transfers"
 urlpatterns = [
@@ -10,6 +18,14 @@ urlpatterns = [
     path("overview/", activity.overview, name="overview"),
     path("attention/", activity.needs_me, name="attention"),
     path("collections/", collections.search, name="collections"),
+    path("bookmarks/", bookmarks.listed, name="bookmarks"),
+    path("bookmarks/new/", bookmarks.new, name="bookmark_new"),
+    path("bookmarks/<uuid:bookmark_id>/", bookmarks.rename, name="bookmark_rename"),
+    path(
+        "bookmarks/<uuid:bookmark_id>/remove/",
+        bookmarks.remove,
+        name="bookmark_remove",
+    ),
     path("collections/<uuid:collection_id>/", collections.about, name="collection"),
     path("files/", files.files, name="files"),
     path("transfers/", activity.activity, name="list"),
