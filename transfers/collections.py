@@ -136,7 +136,7 @@ def search(
             filter_scope=scope,
             # Globus takes one of these two only.
             filter_non_functional=MISSING if kind in KINDS else False,
-            filter_entity_type=cast(Kind, kind) if kind in KINDS else MISSING,
+            filter_entity_type=kind if kind in KINDS else MISSING,
             limit=min(limit, MOST_RESULTS - offset),
             offset=offset,
         )

@@ -9,6 +9,7 @@ from transfers.views import (
     files,
     jobs,
     sending,
+    sharing,
     timers,
 )
 
@@ -27,6 +28,17 @@ urlpatterns = [
         name="bookmark_remove",
     ),
     path("collections/<uuid:collection_id>/", collections.about, name="collection"),
+    path("collections/<uuid:collection_id>/sharing/", sharing.shared, name="sharing"),
+    path(
+        "collections/<uuid:collection_id>/sharing/<uuid:rule_id>/",
+        sharing.change,
+        name="sharing_change",
+    ),
+    path(
+        "collections/<uuid:collection_id>/sharing/<uuid:rule_id>/remove/",
+        sharing.remove,
+        name="sharing_remove",
+    ),
     path("files/", files.files, name="files"),
     path("transfers/", activity.activity, name="list"),
     path("transfers/new/", sending.new, name="new"),

@@ -17,7 +17,7 @@ from accounts.clients import transfer_client
 from accounts.models import User
 from accounts.views import SignedInRequest
 from portal.globus.errors import NotFound, PermissionDenied
-from transfers import collections
+from transfers import collections, sharing
 from transfers.policies import policies
 from transfers.views.reading import whole
 
@@ -65,7 +65,11 @@ def chosen_scope(request: HttpRequest, text: str) -> str:
 @require_safe
 def about(request: SignedInRequest, collection_id: UUID) -> HttpResponse:
     found = collections.collection(transfer_client(request.user), collection_id)
-    context = {"collection": found, "policies": policies(found)}
+    context = {
+        "collection": found,
+        "policies": policies(found),
+        "can_share": sharing.can_share(found),
+    }
     return render(request, "transfers/collection.html", context)
 
 
