@@ -152,7 +152,8 @@ def check_answerable(asked: Asked, query: list[tuple[str, str]]) -> Asked:
     :raises BackToClient: the client learns the reason
     """
     names = [name for name, _ in query]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated and knobs.repeated_parameter == "invalid_request":
         raise BackToClient("invalid_request", REPEATED + ", ".join(repeated))
     if asked.parameters.get("response_type") != "code":
         raise BackToClient("unsupported_response_type", "Only code is served")

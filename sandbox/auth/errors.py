@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 
 from sandbox.answers import json_answer
+from sandbox.knobs import current as knobs
 
 View = Callable[..., HttpResponse]
 
@@ -24,9 +25,14 @@ class AuthFailure(Exception):
 
 
 def oauth_error(
-    error: str, description: str = "", *, status: int = 400, **more: Any
+    error: str, description: str = "", *, status: int | None = None, **more: Any
 ) -> AuthFailure:
-    """The form of RFC 6749 section 5.2."""
+    """The form of RFC 6749 section 5.2.
+
+    :param status: None is what the knob says, 400 by default
+    """
+    if status is None:
+        status = knobs.oauth_error_status
     document: dict[str, Any] = {"error": error}
     if description:
         document["error_description"] = description

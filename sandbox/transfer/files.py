@@ -46,7 +46,9 @@ def ls(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, An
     check_readable(caller, collection, where.path)
     passes = listing.passes(request.GET.getlist("filter"))
     found = [one for one in _listed(request, where) if passes(one)]
-    found = listing.ordered(found, request.GET.get("orderby", ""))
+    orderby = request.GET.get("orderby", "")
+    if orderby or knobs.ls_order == "name":
+        found = listing.ordered(found, orderby)
     limit = min(number(request, "limit", MOST_ENTRIES), MOST_ENTRIES)
     offset = number(request, "offset", 0)
     shown = found[offset : offset + limit]
@@ -162,6 +164,12 @@ def document_of(
     :param is_typed: whether it has a DATA_TYPE; orders of administrators have none
     :raises TransferFailure: it is not JSON, or not of this DATA_TYPE
     """
+    if 0 < knobs.document_bytes < len(request.body):
+        raise TransferFailure(
+            413,
+            "ClientError.RequestTooLarge",
+            f"The document is larger than {knobs.document_bytes} bytes",
+        )
     try:
         document = json_body(request)
     except ValueError as err:
@@ -243,13 +251,13 @@ def rename(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str
 def symlink(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
     """Make a link. Where it leads is looked at when somebody follows it.
 
-    The names of the fields are those of the service's documentation; no client
-    that could be run sends this document.
+    No client that could be run sends this document: how its field is called that
+    names the target is not known, and a knob.
     """
     document = document_of(request, "symlink")
     collection = _usable(caller, collection_id, "symlink", document.get("local_user"))
     where = place(caller, collection, text_of(document, "path"))
-    target = text_of(document, "symlink_target")
+    target = text_of(document, knobs.symlink_target_field)
     check_writable(caller, collection, where.path)
     try:
         os.symlink(target, where.real)
