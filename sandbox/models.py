@@ -461,6 +461,9 @@ class Timer(models.Model):
     next_run_at = models.FloatField(null=True)
     n_runs = models.IntegerField(default=0)
     n_errors = models.IntegerField(default=0)
+    #: tries of the run that is due whose submission failed, and when the next one is
+    tries = models.IntegerField(default=0)
+    retry_at = models.FloatField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["status", "next_run_at"])]
@@ -474,6 +477,8 @@ class TimerRun(models.Model):
 
     timer = models.ForeignKey(Timer, models.CASCADE, related_name="runs")
     ran_at = models.FloatField()
+    #: when it was its turn; a jump of the clock lets it run later
+    turn_at = models.FloatField()
     task_id = id_field(blank=True)
     error = models.TextField(blank=True)
 
