@@ -166,6 +166,17 @@ class Knobs:
 #: what the knobs take that are words; any other text knob takes any text
 WORDS = {
     "effective_identity": ("primary", "used"),
+    "forge_id_token": (
+        "",
+        "iss",
+        "aud",
+        "nonce",
+        "at_hash",
+        "expired",
+        "future_iat",
+        "signature",
+        "missing",
+    ),
     "https_error_body": ("json", "text"),
     "id_token_clock": ("real", "virtual"),
     "ls_order": ("name", "directory"),

@@ -137,6 +137,10 @@ class Sandbox:
         """Move the virtual clock on."""
         self._post("clock", {"advance": seconds})
 
+    def set_clock(self, moment: float | str) -> None:
+        """Let the virtual clock show a moment: seconds since 1970, or ISO 8601."""
+        self._post("clock", {"set": moment})
+
     def speed(self, factor: float) -> None:
         """Let the virtual clock run faster, or stand still with 0."""
         self._post("clock", {"speed": factor})
@@ -249,12 +253,18 @@ class Sandbox:
         message: str = "",
         *,
         pauses: Iterable[str] | None = None,
+        identity_id: str = "",
     ) -> str:
         """Put a pause rule on a collection; returns its id.
 
         :param pauses: ``ls``, ``mkdir``, ``task_transfer_read``, …; None is all
+        :param identity_id: whom it holds; "" is everybody
         """
-        wish: dict[str, Any] = {"collection": collection, "message": message}
+        wish: dict[str, Any] = {
+            "collection": collection,
+            "message": message,
+            "identity_id": identity_id,
+        }
         if pauses is not None:
             wish["pauses"] = list(pauses)
         return str(self._post("pause-rules", wish)["id"])
