@@ -438,6 +438,24 @@ class SkippedError(models.Model):
         return self.source_path
 
 
+class CollectionUse(models.Model):
+    """When somebody last listed a collection, for ``recently-used``."""
+
+    identity = models.ForeignKey(Identity, models.CASCADE)
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="uses")
+    used_at = models.FloatField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["identity", "collection"], name="one_use_each"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.identity_id} at {self.collection_id}"
+
+
 class Timer(models.Model):
     """Work that repeats on the virtual clock; each run submits a transfer.
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from sandbox import clock
 from sandbox.answers import json_body
 from sandbox.knobs import current as knobs
-from sandbox.models import Collection
+from sandbox.models import Collection, CollectionUse
 from sandbox.transfer import listing
 from sandbox.transfer.access import (
     check_local_user,
@@ -40,7 +40,7 @@ LONGEST_NUMBER = 18
 @transfer_view
 def ls(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
     collection = _usable(caller, collection_id, "ls", request.GET.get("local_user"))
-    _touch(collection)
+    _touch(caller, collection)
     asked = request.GET.get("path") or default_directory(collection)
     where = place(caller, collection, asked)
     check_readable(caller, collection, where.path)
@@ -88,14 +88,19 @@ def number(request: HttpRequest, name: str, default: int) -> int:
     return int(text)
 
 
-def _touch(collection: Collection) -> None:
-    """``recently-used`` and ``last_accessed_time``, to the minute."""
+def _touch(caller: Caller, collection: Collection) -> None:
+    """``last_accessed_time`` and the caller's ``recently-used``, to the minute."""
     now = clock.now()
-    if (
-        collection.last_accessed_at is None
-        or abs(now - collection.last_accessed_at) > 60
-    ):
+    last = collection.last_accessed_at
+    if last is None or abs(now - last) > 60:
         Collection.objects.filter(pk=collection.pk).update(last_accessed_at=now)
+    mine = CollectionUse.objects.filter(
+        identity=caller.identity, collection=collection
+    ).first()
+    if mine is None or abs(now - mine.used_at) > 60:
+        CollectionUse.objects.update_or_create(
+            identity=caller.identity, collection=collection, defaults={"used_at": now}
+        )
 
 
 def _listed(request: HttpRequest, where: Place) -> list[listing.Entry]:
