@@ -28,6 +28,7 @@ from sandbox.models import (
 )
 from sandbox.runtime import runtime
 from sandbox.transfer import lazy, limits, paths, pauses
+from sandbox.transfer.errors import TransferFailure
 from sandbox.wire import Fault, wire
 
 Document = dict[str, Any]
@@ -210,7 +211,10 @@ def make_directory(asked: Document) -> Document:
     path = str(asked["path"]).strip("/")
     if ".." in path.split("/"):
         raise Refused("path must not hold ..")
-    directory = f"{paths.root(found)}/{path}"
+    try:
+        directory = paths.place_at(found, path).target
+    except TransferFailure as failure:
+        raise Refused(failure.message) from failure
     os.makedirs(directory, exist_ok=True)
     prefix = str(asked.get("prefix", "file-"))
     suffix = str(asked.get("suffix", ".dat"))
