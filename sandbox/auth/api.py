@@ -23,6 +23,7 @@ from sandbox.auth.errors import (
 from sandbox.knobs import current as knobs
 from sandbox.models import Client, Identity, Token
 from sandbox.runtime import runtime
+from sandbox.wire import UNEXPECTED
 
 
 @auth_view("GET")
@@ -214,5 +215,6 @@ def consents_list(request: HttpRequest, identity_id: str) -> HttpResponse:
 
 
 def unknown(request: HttpRequest) -> HttpResponse:
+    request.META[UNEXPECTED] = True
     failure = not_found(f"No route {request.method} {request.path}")
     return json_answer(failure.document, failure.status)

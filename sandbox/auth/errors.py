@@ -11,6 +11,7 @@ from django.http.multipartparser import MultiPartParserError
 
 from sandbox.answers import json_answer
 from sandbox.knobs import current as knobs
+from sandbox.wire import UNEXPECTED
 
 View = Callable[..., HttpResponse]
 
@@ -84,6 +85,7 @@ def auth_view(*methods: str) -> Callable[[View], View]:
         def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
                 if request.method not in methods:
+                    request.META[UNEXPECTED] = True
                     raise method_not_allowed(request.method, request.path)
                 return view(request, *args, **kwargs)
             except AuthFailure as failure:

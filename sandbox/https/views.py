@@ -36,7 +36,7 @@ from sandbox.transfer.access import (
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.errors import TransferFailure
 from sandbox.transfer.paths import Place, place, place_at
-from sandbox.wire import SENT_PATH
+from sandbox.wire import SENT_PATH, UNEXPECTED
 
 CHUNK = 256 * 1024
 _numbers = itertools.count()
@@ -55,6 +55,13 @@ class Refused(Exception):
 
 def https(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """GET, HEAD, PUT and DELETE of one file."""
+    answer = _served(request)
+    if request.method == "HEAD" and isinstance(answer, HttpResponse):
+        answer.content = b""  # also of an error, RFC 9110 section 9.3.2
+    return answer
+
+
+def _served(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     collection_id, path = _asked(request)
     try:
         collection = get_collection(collection_id)
@@ -111,6 +118,7 @@ def _answer(
             return _write(request, _writable(request, caller, collection, path))
         case "DELETE":
             return _delete(_writable(request, caller, collection, path))
+    request.META[UNEXPECTED] = True
     raise Refused(
         405, "MethodNotAllowed", "Not served here", Allow="GET, HEAD, PUT, DELETE"
     )

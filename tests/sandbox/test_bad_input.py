@@ -188,6 +188,41 @@ def test_an_unexpected_request_is_logged_with_its_route(sandbox, transfer_as):
     assert logged["query"] == "deep=yes"
 
 
+@pytest.mark.parametrize(
+    ("service", "path", "status"),
+    [
+        ("transfer", "/transfer/v0.10/no/such/route", 404),
+        ("groups", "/groups/v2/no/such/route", 404),
+        ("timer", "/timer/no/such/route", 404),
+        ("auth", "/auth/v2/api/projects", 404),
+        ("auth", "/auth/no/such/route", 404),
+        ("auth", "/auth/v2/oauth2/userinfo", 405),
+        ("none", "/nowhere/at/all", 404),
+    ],
+)
+def test_an_unexpected_request_of_any_service(sandbox, sign_in, service, path, status):
+    """It has the service's own shape, and the log has its method and whole route."""
+    wanted = f"openid {TRANSFER_ALL} {GROUPS_ALL} {TIMER}[{TRANSFER_ALL}]"
+    found = sign_in("ada", wanted).by_resource_server
+    server = {
+        "transfer": "transfer.api.globus.org",
+        "groups": "groups.api.globus.org",
+        "timer": seed.TIMERS_CLIENT_ID,
+    }.get(service, "auth.globus.org")
+    answer = requests.put(
+        f"{sandbox.url}{path}?why=not&why=so",
+        headers={"Authorization": f"Bearer {found[server]['access_token']}"},
+        json={},
+        timeout=10,
+    )
+    assert answer.status_code == status
+    document = answer.json()
+    assert {"code", "error", "errors"} & set(document)
+    (logged,) = [one for one in sandbox.requests() if one["is_unexpected"]]
+    assert (logged["method"], logged["path"]) == ("PUT", path)
+    assert logged["query"] == "why=not&why=so"
+
+
 @pytest.mark.parametrize("port", [80, 443])
 def test_check_68_nothing_leaves_the_sandbox(no_egress, port):
     with socket.socket() as one, pytest.raises(no_egress):

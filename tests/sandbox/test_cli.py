@@ -192,7 +192,7 @@ def test_check_37_a_recursive_listing_has_relative_paths(sandbox, cli):
 
 
 def test_check_36_filters_of_the_cli(cli):
-    def shown(*filters) -> list[str]:
+    def shown(*filters):
         ended = cli("ls", f"{BOX}:/sensors", *filters)
         assert ended.code == 0, ended
         return ended.out.split()

@@ -262,7 +262,7 @@ def test_who_declines_gets_no_file(base):
 
 
 def test_data_access_beside_https_is_a_knob(sandbox, base, sign_in):
-    def status(scope) -> int:
+    def status(scope):
         token = sign_in("ada", scope).by_resource_server[seed.RESEARCH]["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         return ask("GET", f"{base}{NOTES}", headers=headers).status_code

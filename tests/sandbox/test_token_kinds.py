@@ -1,7 +1,5 @@
 """Check 66: every kind of token, good and bad, at every service."""
 
-from collections.abc import Callable
-
 import globus_sdk
 import pytest
 import requests
@@ -77,37 +75,37 @@ def code_of(answer) -> str:
     return str((holder if isinstance(holder, dict) else document)["code"])
 
 
-def expired(held, server) -> str:
+def expired(held, server):
     held.sandbox.advance(2 * DAY + 1)
     return held.access(server)
 
 
-def expired_at_once(held, server) -> str:
+def expired_at_once(held, server):
     held.sandbox.expire_access_tokens()
     return held.access(server)
 
 
-def revoked(held, server) -> str:
+def revoked(held, server):
     held.app.oauth2_revoke_token(held.access(server))
     return held.access(server)
 
 
-def wiped(held, server) -> str:
+def wiped(held, server):
     held.sandbox.wipe_tokens(kind="access")
     return held.access(server)
 
 
-def refresh_token(held, server) -> str:
+def refresh_token(held, server):
     return held.refresh(server)
 
 
-def for_another_server(held, server) -> str:
+def for_another_server(held, server):
     return held.access(
         "groups.api.globus.org" if "transfer" in server else "transfer.api.globus.org"
     )
 
 
-def dependent_for_another_server(held, server) -> str:
+def dependent_for_another_server(held, server):
     """What Timers get for Transfer is for Transfer alone."""
     with globus_sdk.ConfidentialAppAuthClient(
         seed.TIMERS_CLIENT_ID, seed.TIMERS_CLIENT_SECRET
@@ -125,7 +123,7 @@ def dependent_for_another_server(held, server) -> str:
     return str(entry["access_token"])
 
 
-def of_a_client_for_another_server(held, server) -> str:
+def of_a_client_for_another_server(held, server):
     scope = GROUPS_ALL if "transfer" in server else TRANSFER_ALL
     with globus_sdk.ConfidentialAppAuthClient(
         seed.HARVEST_CLIENT_ID, seed.HARVEST_CLIENT_SECRET
@@ -134,19 +132,19 @@ def of_a_client_for_another_server(held, server) -> str:
     return str(answer["access_token"])
 
 
-def id_token(held, server) -> str:
+def id_token(held, server):
     return held.id_token
 
 
-def unknown(held, server) -> str:
+def unknown(held, server):
     return "AgUnknown"
 
 
-def empty(held, server) -> str:
+def empty(held, server):
     return ""
 
 
-BAD: list[Callable[[Tokens, str], str]] = [
+BAD = [
     expired,
     expired_at_once,
     revoked,
