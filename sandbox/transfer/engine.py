@@ -245,7 +245,13 @@ class Engine:
                 self._changed.notify_all()
 
     def _try(self, task_id: str) -> None:
-        task = Task.objects.select_related("owner", "session").get(pk=task_id)
+        task = (
+            Task.objects.select_related("owner", "session")
+            .filter(pk=task_id, status="ACTIVE")
+            .first()
+        )
+        if task is None:
+            return  # it ended after the scheduler had read that it was ACTIVE
         progress = self._progress_of(task)
         self._note_start(task)
         faults: list[Fault] = []
