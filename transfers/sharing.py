@@ -77,7 +77,9 @@ def rules(transfer_client: TransferClient, collection_id: UUID) -> list[Rule]:
 def rule(transfer_client: TransferClient, collection_id: UUID, rule_id: UUID) -> Rule:
     """:raises NotFound: there is none, or it is not for this person to see"""
     with globus_errors():
-        return _rule(transfer_client.get_endpoint_acl_rule(collection_id, rule_id).data)
+        return _rule(
+            transfer_client.get_endpoint_acl_rule(collection_id, str(rule_id)).data
+        )
 
 
 def share(
@@ -129,12 +131,12 @@ def change(
         "expiration_date": expires_at.isoformat() if expires_at else None,
     }
     with globus_errors():
-        transfer_client.update_endpoint_acl_rule(collection_id, rule_id, document)
+        transfer_client.update_endpoint_acl_rule(collection_id, str(rule_id), document)
 
 
 def remove(transfer_client: TransferClient, collection_id: UUID, rule_id: UUID) -> None:
     with globus_errors():
-        transfer_client.delete_endpoint_acl_rule(collection_id, rule_id)
+        transfer_client.delete_endpoint_acl_rule(collection_id, str(rule_id))
 
 
 def _why_not(err: Conflict) -> str:

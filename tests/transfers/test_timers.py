@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from portal.globus.errors import UnexpectedAnswer
 from sandbox import seed
 from tests.flows import button, consent, go_on, scopes_asked
+from tests.sandbox.waiting import until
 from transfers import timers
 from transfers.models import AskedTimer
 from transfers.timer_forms import TimerForm, schedule_words
@@ -44,6 +45,11 @@ PLAN = {
 
 def text_of(answer):
     return re.sub(r"\s+", " ", answer.content.decode())
+
+
+def runs_in(answer):
+    """How many of the last runs stand in the table."""
+    return answer.content.decode().count('data-name="Came of it"')
 
 
 @pytest.fixture
@@ -99,10 +105,9 @@ def test_a_timer_is_made_runs_and_is_looked_after(as_ada, sandbox, form):
     address = make(as_ada, sandbox, form)
     page = text_of(as_ada.get(address))
     assert "Every day, 3 times." in page
-    sandbox.advance(60)
+    until(lambda: runs_in(as_ada.get(address)) == 1, "the first run")
     sandbox.advance(86_400)
-    page = text_of(as_ada.get(address))
-    assert page.count("In the Globus web app") + page.count('<code class="small">') >= 2
+    until(lambda: runs_in(as_ada.get(address)) == 2, "the second run")
     assert "Nightly" in text_of(as_ada.get("/timers/?status=active&q=night"))
     assert "No timer fits" in text_of(as_ada.get("/timers/?status=ended"))
 
@@ -183,8 +188,7 @@ def test_a_timer_that_lost_a_consent_goes_on_with_a_new_one(visit, sandbox, form
     sandbox.advance(86_400)
     # Days later, so with another sign-in.
     browser = visit("ada")
-    page = text_of(browser.get(location))
-    assert "Waits for you" in page
+    until(lambda: "Waits for you" in text_of(browser.get(location)), "a pause")
     answer = browser.post(f"{location}resume/")
     assert answer.status_code == 403
     answer = go_on(browser, consent(browser, sandbox, answer.content.decode(), "ada"))
