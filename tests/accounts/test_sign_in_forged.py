@@ -788,6 +788,16 @@ def test_l17_a_fresh_sign_in_makes_globus_ask(browser, fake):
     assert "prompt" not in query_of(begin(browser))
 
 
+def test_l17_an_attempt_that_nobody_knows_any_more_is_refused(browser, fake):
+    """It may have been one that was to be fresh."""
+    address = fake.approve(begin(browser, fresh="1"))
+    session = browser.session
+    session["sign_in_attempts"] = {}
+    session.save()
+    answer = come_back(browser, address)
+    assert_refused(browser, fake, answer, status=400, token_requests=0)
+
+
 def test_l17_a_fresh_sign_in_is_let_in(browser, fake):
     assert_signed_in(browser, sign_in(browser, fake, fresh="1"))
 
