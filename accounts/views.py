@@ -29,6 +29,7 @@ from portal import limits, sessions
 from portal.downloads import csv_response
 from portal.globus.errors import (
     GlobusFailure,
+    NotAllowedIn,
     SignInDeclined,
     SignInFailed,
     SignInNotOurs,
@@ -108,14 +109,16 @@ def complete(request: HttpRequest) -> HttpResponse:
         callback.check_query(request.GET)
         backend = _backend(request)
         user = _whoever_signed_in(request, backend)
+    except NotAllowedIn as err:
+        note_refusal(request, err)
+        _shut_out(request, backend)
+        raise
     except SignInFailed as err:
         note_refusal(request, err)
         raise
     _login(request, backend, user)
-    going_on = pending.resume(request)
-    if going_on is None and backend.attempt is not None:
-        going_on = backend.attempt.next
-    return redirect(safe_next(going_on))
+    assert backend.attempt is not None
+    return redirect(safe_next(pending.resume(request) or backend.attempt.next))
 
 
 def _whoever_signed_in(request: HttpRequest, backend: GlobusSignIn) -> User:
@@ -131,6 +134,20 @@ def _whoever_signed_in(request: HttpRequest, backend: GlobusSignIn) -> User:
     except GlobusFailure as err:
         raise SignInUnreachable from err
     return user
+
+
+def _shut_out(request: HttpRequest, backend: GlobusSignIn) -> None:
+    """Who was in a group once and is in none any more has no rights left, anywhere.
+
+    Not a step of the pipeline, of which nothing is stored when somebody is refused.
+    """
+    former = User.objects.filter(identity_id=(backend.id_token or {})["sub"]).first()
+    if former is None:
+        return
+    User.objects.filter(pk=former.pk).update(is_staff=False, is_superuser=False)
+    if request.user == former:
+        logout(request)
+    sessions.end_all(former)
 
 
 def _login(request: HttpRequest, backend: GlobusSignIn, user: User) -> None:

@@ -408,6 +408,27 @@ def test_somebody_of_no_group_stays_outside_and_is_told_whom_to_ask(browser, san
     assert (refusal.outcome, refusal.detail["reason"]) == ("refused", "NotAllowedIn")
 
 
+def test_who_left_every_group_has_no_rights_left_in_any_browser(browser, sandbox):
+    sign_in(browser, sandbox, "grace")
+    assert person("grace").is_staff
+    tokens = set(Token.objects.values_list("pk", "generation"))
+    sandbox.fault("/groups/v2/groups/my_groups", status=200, body="[]", times=2)
+
+    elsewhere = sign_in(Client(), sandbox, "grace")
+    assert elsewhere.status_code == 403
+    assert not person("grace").is_staff
+    assert browser.get("/account/").status_code == 302, "out at once"
+    assert set(Token.objects.values_list("pk", "generation")) == tokens
+
+    sandbox.clear_faults()
+    sign_in(browser, sandbox, "grace")
+    sandbox.fault("/groups/v2/groups/my_groups", status=200, body="[]")
+    here = sign_in(browser, sandbox, "grace")
+    assert here.status_code == 403
+    assert "_auth_user_id" not in browser.session
+    assert not Session.objects.filter(user__isnull=False).exists()
+
+
 def test_whoever_may_not_enter_can_come_with_another_identity(browser, sandbox):
     page = sign_in(browser, sandbox, "mallory").content.decode()
     assert "Sign in with another identity" in page
