@@ -7,6 +7,7 @@ for the tests of the single items.
 
 from __future__ import annotations
 
+import os
 import time
 from unittest import mock
 from urllib.parse import urlencode
@@ -360,7 +361,9 @@ def test_r10_an_attack_comes_to_nothing(browser, fake, name, is_in):
     assert "form-action 'self'" in answer["Content-Security-Policy"]
 
 
-# --- R10: a thousand inputs for each thing that reads what others sent
+# --- R10: a thousand inputs for each thing that reads what others sent; more by night
+
+MANY = int(os.environ.get("FUZZ_EXAMPLES", "1000"))
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
@@ -381,7 +384,7 @@ QUERY = st.lists(
 
 
 @given(pairs=QUERY)
-@examples(max_examples=1000)
+@examples(max_examples=MANY)
 def test_r10_callback_queries(pairs):
     query = QueryDict(mutable=True)
     for name, text in pairs:
@@ -401,7 +404,7 @@ ID_TOKEN = objects(
 
 
 @given(found=ID_TOKEN.filter(lambda each: isinstance(each, dict)))
-@examples(max_examples=1000)
+@examples(max_examples=MANY)
 def test_r10_claims_of_id_tokens(found):
     with pytest.raises(SignInFailed):
         id_tokens.check_claims(found, code="x")
@@ -411,7 +414,7 @@ HEADER = objects("alg", "typ", "kid", "crit", "jwk", "jku")
 
 
 @given(header=HEADER.filter(lambda each: isinstance(each, dict)))
-@examples(max_examples=1000)
+@examples(max_examples=MANY)
 def test_r10_headers_of_id_tokens(header):
     with pytest.raises(SignInFailed):
         id_tokens.check_header(header)  # only RS512 passes, which is in no example
@@ -422,7 +425,7 @@ def test_r10_headers_of_id_tokens(header):
     keys=objects("keys"),
     key=objects("kty", "n", "e", "use", "alg", "kid"),
 )
-@examples(max_examples=1000)
+@examples(max_examples=MANY)
 def test_r10_keys(id_token, keys, key):
     for document in (keys, {"keys": [key]}):
         try:
@@ -433,14 +436,14 @@ def test_r10_keys(id_token, keys, key):
 
 
 @given(document=objects("issuer", *metadata.ENDPOINTS))
-@examples(max_examples=1000)
+@examples(max_examples=MANY)
 def test_r10_discovery_documents(document):
     with pytest.raises(SignInFailed):
         metadata.check_discovery(document, URL)
 
 
 @given(document=objects("sub", "name"))
-@examples(max_examples=1000)
+@examples(max_examples=MANY)
 def test_r10_userinfo(document):
     with pytest.raises(SignInFailed):
         check_userinfo(document, {"sub": SUBJECT})
@@ -458,14 +461,14 @@ ANSWER = objects(
 
 
 @given(answer=ANSWER)
-@examples(max_examples=1000)
+@examples(max_examples=MANY)
 def test_r10_token_answers(answer):
     with pytest.raises(SignInFailed):
         checked_entries(answer)
 
 
 @given(value=JSON | st.lists(objects("sub", "username", "name", "organization")))
-@examples(max_examples=1000)
+@examples(max_examples=MANY)
 def test_l15_r10_identity_sets(value):
     for row in linked_identities(value):
         assert all(len(text) <= 255 and "\x00" not in text for text in row.values())
@@ -475,7 +478,7 @@ def test_l15_r10_identity_sets(value):
     target=st.text()
     | st.from_regex(r"[/\\%2fF5cC\s]{0,6}(https?:)?[/\\@.]{0,4}e\.example.*")
 )
-@examples(max_examples=1000)
+@examples(max_examples=MANY)
 def test_l23_r10_where_to_go_on(target):
     """A browser takes backslashes for slashes, and leaves tabs and line ends out."""
     found = safe_next(target)
