@@ -105,16 +105,16 @@ def begin(request: HttpRequest) -> HttpResponse:
 def complete(request: HttpRequest) -> HttpResponse:
     """Where Globus Auth sends the browser back to."""
     limits.take("callback", request, CALLBACK_LIMITS)
+    backend = _backend(request)
     try:
         callback.check_query(request.GET)
-        backend = _backend(request)
         user = _whoever_signed_in(request, backend)
-    except NotAllowedIn as err:
-        note_refusal(request, err)
-        _shut_out(request, backend)
-        raise
     except SignInFailed as err:
+        if backend.attempt is not None:
+            err.next = backend.attempt.next
         note_refusal(request, err)
+        if isinstance(err, NotAllowedIn):
+            _shut_out(request, backend)
         raise
     _login(request, backend, user)
     assert backend.attempt is not None

@@ -374,6 +374,15 @@ def test_l23_two_tabs_come_out_where_each_began(browser, sandbox):
     assert come_back(browser, sandbox.approve(two, "ada"))["Location"] == "/account/"
 
 
+@pytest.mark.parametrize("username", ["ada", "mallory"])
+def test_l23_a_second_try_is_for_the_same_page(browser, sandbox, username):
+    allow = username == "mallory"  # who is then not let in; ada declines
+    refused = sign_in(browser, sandbox, username, allow=allow, next="/groups/?a=b&c")
+    assert refused.status_code == 403
+    page = refused.content.decode()
+    assert 'name="next" value="/groups/?a=b&amp;c"' in page
+
+
 @pytest.mark.parametrize(
     ("username", "staff", "admin"),
     [("ada", False, False), ("grace", True, False), ("root", True, True)],
