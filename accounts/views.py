@@ -42,8 +42,6 @@ logger = logging.getLogger(__name__)
 BACKEND = "accounts.sign_in.GlobusSignIn"
 MAX_COLLECTIONS_PER_CONSENT = 20
 LONGEST_NEXT = 16_384
-#: more than begins, since a person may come back by reloading
-CALLBACK_LIMITS = (limits.Limit(20, limits.MINUTE),)
 
 
 class SignedInRequest(HttpRequest):
@@ -104,7 +102,7 @@ def begin(request: HttpRequest) -> HttpResponse:
 @require_GET
 def complete(request: HttpRequest) -> HttpResponse:
     """Where Globus Auth sends the browser back to."""
-    limits.take("callback", request, CALLBACK_LIMITS)
+    limits.take("callback", request, callback_limits())
     backend = _backend(request)
     try:
         callback.check_query(request.GET)
@@ -251,6 +249,11 @@ def sign_in_limits() -> tuple[limits.Limit, ...]:
         limits.Limit(settings.SIGN_INS_PER_MINUTE, limits.MINUTE),
         limits.Limit(settings.SIGN_INS_PER_HOUR, limits.HOUR),
     )
+
+
+def callback_limits() -> tuple[limits.Limit, ...]:
+    """Twice as many as begins, since a person may come back by reloading."""
+    return (limits.Limit(2 * settings.SIGN_INS_PER_MINUTE, limits.MINUTE),)
 
 
 def sign_in_failure(err: social.SocialAuthBaseException) -> SignInFailed:
