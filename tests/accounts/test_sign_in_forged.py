@@ -673,8 +673,10 @@ CLAIMS = st.dictionaries(
 )
 
 
+# A whole sign-in each; test_attacks.py gives the checks a thousand.
 @examples(
-    max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(userinfo=JSON | CLAIMS)
 def test_l14_l15_no_userinfo_breaks_the_portal(fake, userinfo):
@@ -705,7 +707,8 @@ QUERY = st.lists(
 
 
 @examples(
-    max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=1000,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(query=QUERY)
 def test_l02_l05_no_callback_breaks_the_portal(fake, query):
