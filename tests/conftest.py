@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 
 import hypothesis
 import pytest
 import redis
 from django.conf import settings
 
+from tests.guarded import LeftTheMachine, check
 from tests.stack import Stack
 
 STACK = pytest.StashKey[Stack]()
@@ -42,6 +44,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def stack(pytestconfig):
     return pytestconfig.stash[STACK]
+
+
+@pytest.fixture(autouse=True)
+def no_egress(monkeypatch):
+    """Check 68: nothing in this process connects to another machine.
+
+    ``tests.guarded`` says so to the programs that tests start.
+    """
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            check(address[0])
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    return LeftTheMachine
 
 
 @pytest.fixture
