@@ -1,11 +1,15 @@
 """The Globus groups of a principal."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from globus_sdk import GroupsClient
 
-from portal.globus.errors import UnexpectedAnswer, globus_errors
+from portal.globus.errors import GlobusFailure, UnexpectedAnswer, globus_errors
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,17 @@ def my_groups(groups_client: GroupsClient) -> list[Group]:
     return sorted(
         (_group(row) for row in rows), key=lambda group: group.name.casefold()
     )
+
+
+def name_of(groups_client: GroupsClient, group_id: UUID) -> str:
+    """What a group is called; nothing if it does not show itself to the caller."""
+    try:
+        with globus_errors():
+            name = groups_client.get_group(group_id)["name"]
+    except (GlobusFailure, KeyError, TypeError) as err:
+        logger.info("A group's name is not known: %s", type(err).__name__)
+        return ""
+    return name[:255] if isinstance(name, str) else ""
 
 
 def _group(row: Any) -> Group:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -82,6 +84,50 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def identity_username(self) -> str:
         return self.preferred_username or self.username
+
+
+class Session(AbstractBaseSession):
+    """A browser's session, tied to whoever signed in in it, so that it can be ended.
+
+    Made by signing in or by beginning to; deleted by signing out, by "sign out
+    everywhere", and by the daily clean-up. The columns beside Django's are copied from
+    the data of the session whenever that is saved (``portal.sessions``).
+    """
+
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.CASCADE, related_name="sessions"
+    )
+    #: such as “Firefox on Linux”; a hint and nothing more
+    device = models.CharField(max_length=60, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    signed_in_at = models.DateTimeField(null=True)
+    last_seen = models.DateTimeField(null=True)
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        return f"session of {self.user or 'nobody yet'}"  # never its key
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        # Not earlier: the engine needs this model.
+        from portal.sessions import SessionStore
+
+        return SessionStore
+
+
+class Allowance(models.Model):
+    """When somebody did what may not be done too often (``portal.limits``)."""
+
+    #: what is counted and for whom: ``begin:address:192.0.2.7``
+    key = models.CharField(primary_key=True, max_length=120)
+    #: seconds since 1970, oldest first
+    taken = models.JSONField(default=list)
+    last_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class ServiceAccount(models.Model):

@@ -121,3 +121,37 @@ def _message(raw):
     envelope = json.loads(raw)
     arguments, _, _ = json.loads(base64.b64decode(envelope["body"]))
     return (envelope["headers"]["task"].rpartition(".")[2], *arguments)
+
+
+@pytest.fixture
+def nothing_kept():
+    """No document of a provider is remembered from another test, or for the next."""
+    from accounts import metadata
+
+    metadata.forget()
+    yield
+    metadata.forget()
+
+
+@pytest.fixture
+def fake(settings, nothing_kept):
+    """The portal signs people in at a provider that signs what it is told to."""
+    import responses
+
+    from tests.fake_provider import URL, FakeProvider
+
+    settings.GLOBUS_AUTH_URL = URL
+    settings.SOCIAL_AUTH_GLOBUS_OIDC_ENDPOINT = URL
+    settings.SOCIAL_AUTH_GLOBUS_ID_TOKEN_ISSUER = URL
+    settings.GROUP_USERS = settings.GROUP_STAFF = settings.GROUP_ADMINS = None
+    provider = FakeProvider()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        provider.serve(mock)
+        yield provider
+
+
+@pytest.fixture
+def browser():
+    from django.test import Client
+
+    return Client()

@@ -30,10 +30,13 @@ IDENTITY_SCOPES = (
     "email",
     "urn:globus:auth:scope:auth.globus.org:view_identity_set",
 )
-SIGN_IN_SCOPES = (
-    *IDENTITY_SCOPES,
-    str(TransferScopes.all),
-    str(GroupsScopes.view_my_groups_and_memberships),
+SIGN_IN_SCOPES_BY_SERVER = {
+    AUTH: IDENTITY_SCOPES,
+    TRANSFER: (str(TransferScopes.all),),
+    GROUPS: (str(GroupsScopes.view_my_groups_and_memberships),),
+}
+SIGN_IN_SCOPES = tuple(
+    scope for scopes in SIGN_IN_SCOPES_BY_SERVER.values() for scope in scopes
 )
 
 #: the scope that a service account's token for a resource server is asked with

@@ -21,6 +21,7 @@ from django.views.decorators.http import (
 
 from accounts.models import ServiceAccount
 from accounts.views import SignedInRequest
+from portal.sessions import asked_by_page
 from transfers.forms import JobForm, RunNowForm
 from transfers.jobs import runs
 from transfers.models import Job, Run
@@ -147,6 +148,7 @@ def run(request: SignedInRequest, pk: UUID) -> HttpResponse:
     return render(request, "transfers/jobs/run.html", context)
 
 
+@asked_by_page
 @require_safe
 @for_staff
 def run_progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
