@@ -30,6 +30,7 @@ from portal.globus.errors import (
     NotAllowedIn,
     ScopeNotGranted,
     SignInConflict,
+    SignInNotOurs,
     SignInUnverified,
 )
 from portal.globus.requirements import Requirement
@@ -71,6 +72,9 @@ class GlobusSignIn(GlobusOpenIdConnect[Any]):
         """
         state: str = super().validate_state()
         self.attempt = attempts.close(self.strategy.session, state)
+        if self.attempt is None:
+            # Nothing tells what was asked of this sign-in, so nothing can be checked.
+            raise SignInNotOurs
         callback.check_issuer(self.data, self.oidc_config())
         callback.check_no_error(self.data)
         return state

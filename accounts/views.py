@@ -27,6 +27,7 @@ from accounts.sign_in import GlobusSignIn
 from portal import limits, sessions
 from portal.globus.errors import (
     GlobusFailure,
+    NotAllowedIn,
     SignInDeclined,
     SignInFailed,
     SignInNotOurs,
@@ -40,8 +41,6 @@ logger = logging.getLogger(__name__)
 BACKEND = "accounts.sign_in.GlobusSignIn"
 MAX_COLLECTIONS_PER_CONSENT = 20
 LONGEST_NEXT = 16_384
-#: more than begins, since a person may come back by reloading
-CALLBACK_LIMITS = (limits.Limit(20, limits.MINUTE),)
 
 
 class SignedInRequest(HttpRequest):
@@ -100,19 +99,21 @@ def begin(request: HttpRequest) -> HttpResponse:
 @require_GET
 def complete(request: HttpRequest) -> HttpResponse:
     """Where Globus Auth sends the browser back to."""
-    limits.take("callback", request, CALLBACK_LIMITS)
+    limits.take("callback", request, callback_limits())
+    backend = _backend(request)
     try:
         callback.check_query(request.GET)
-        backend = _backend(request)
         user = _whoever_signed_in(request, backend)
     except SignInFailed as err:
+        if backend.attempt is not None:
+            err.next = backend.attempt.next
         note_refusal(request, err)
+        if isinstance(err, NotAllowedIn):
+            _shut_out(request, backend)
         raise
     _login(request, backend, user)
-    going_on = pending.resume(request)
-    if going_on is None and backend.attempt is not None:
-        going_on = backend.attempt.next
-    return redirect(safe_next(going_on))
+    assert backend.attempt is not None
+    return redirect(safe_next(pending.resume(request) or backend.attempt.next))
 
 
 def _whoever_signed_in(request: HttpRequest, backend: GlobusSignIn) -> User:
@@ -128,6 +129,20 @@ def _whoever_signed_in(request: HttpRequest, backend: GlobusSignIn) -> User:
     except GlobusFailure as err:
         raise SignInUnreachable from err
     return user
+
+
+def _shut_out(request: HttpRequest, backend: GlobusSignIn) -> None:
+    """Who was in a group once and is in none any more has no rights left, anywhere.
+
+    Not a step of the pipeline, of which nothing is stored when somebody is refused.
+    """
+    former = User.objects.filter(identity_id=(backend.id_token or {})["sub"]).first()
+    if former is None:
+        return
+    User.objects.filter(pk=former.pk).update(is_staff=False, is_superuser=False)
+    if request.user == former:
+        logout(request)
+    sessions.end_all(former)
 
 
 def _login(request: HttpRequest, backend: GlobusSignIn, user: User) -> None:
@@ -218,6 +233,11 @@ def sign_in_limits() -> tuple[limits.Limit, ...]:
         limits.Limit(settings.SIGN_INS_PER_MINUTE, limits.MINUTE),
         limits.Limit(settings.SIGN_INS_PER_HOUR, limits.HOUR),
     )
+
+
+def callback_limits() -> tuple[limits.Limit, ...]:
+    """Twice as many as begins, since a person may come back by reloading."""
+    return (limits.Limit(2 * settings.SIGN_INS_PER_MINUTE, limits.MINUTE),)
 
 
 def sign_in_failure(err: social.SocialAuthBaseException) -> SignInFailed:

@@ -1,11 +1,17 @@
 """The stock admin, on a site of our own: nothing registers itself there (A01)."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any, TypeVar, cast
 
 from django.contrib import admin
 from django.contrib.admin.apps import AdminConfig
+from django.core.exceptions import PermissionDenied
 from django.db.models.base import ModelBase
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 class CausewayAdminConfig(AdminConfig):
@@ -23,6 +29,20 @@ class CausewayAdminSite(admin.AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and request.user.is_staff
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Strangers sign in first; whoever is signed in and no staff gets a 403.
+
+        Django would show them the form for signing in, which leads nowhere.
+        """
+        guarded = super().admin_view(view, cacheable)
+
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.user.is_authenticated and not self.has_permission(request):
+                raise PermissionDenied
+            return guarded(request, *args, **kwargs)
+
+        return cast(View, update_wrapper(inner, guarded))
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
         one = isinstance(model_or_iterable, ModelBase)

@@ -159,9 +159,10 @@ def failure_context(request: HttpRequest, failure: PortalError) -> dict[str, Any
     is_conflict = isinstance(failure, SignInConflict)
     if action is None and isinstance(failure, SignInFailed) and not is_conflict:
         action = pending.of_attempt(request)  # declined, or it went wrong at Globus
+    was_for = getattr(failure, "next", "") or resumable_path(request)
     return {
         "failure": failure,
-        "next": pending.address(going_on) if going_on else resumable_path(request),
+        "next": pending.address(going_on) if going_on else was_for,
         "question": pending.question(action) if action else None,
         "offers_sign_out": is_conflict,
         "offers_sign_in": not is_conflict

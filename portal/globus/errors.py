@@ -229,9 +229,11 @@ class SignInFailed(PortalError):
 
     :ivar way_on: the template of what can be done about it, where that is more than
         to sign in
+    :ivar next: the page of ours that the sign-in was for, where that is known
     """
 
     way_on = ""
+    next = ""
 
     title = "You are not signed in"
     advice = "The sign-in could not be completed. Please start again."

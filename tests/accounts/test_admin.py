@@ -53,6 +53,20 @@ def active_secret(account):
     return account.secrets.get(state=ServiceAccountSecret.State.ACTIVE)
 
 
+def test_who_is_signed_in_and_no_staff_gets_no_form_but_a_no(client):
+    client.force_login(make_user(), backend="accounts.sign_in.GlobusSignIn")
+    for name in ("index", "accounts_user_changelist", "accounts_serviceaccount_add"):
+        answer = client.get(reverse(f"admin:{name}"))
+        assert answer.status_code == 403
+        assert "You may not see this page" in answer.content.decode()
+        assert "password" not in answer.content.decode()
+
+
+def test_a_stranger_signs_in_first(client):
+    answer = client.get(reverse("admin:index"))
+    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=/admin/")
+
+
 def test_a01_models_that_show_tokens_are_not_in_the_admin():
     registered = {model._meta.app_label for model in admin.site._registry}
     assert "social_django" not in registered
@@ -175,7 +189,7 @@ def test_the_admin_is_for_those_who_may(client, staff):
     user = make_user(is_staff=staff)
     client.force_login(user, backend="accounts.sign_in.GlobusSignIn")
     answer = client.get(reverse("admin:accounts_serviceaccount_changelist"))
-    assert answer.status_code == (403 if staff else 302)
+    assert answer.status_code == 403
 
 
 def test_no_model_shows_a_secret_as_text(root):

@@ -374,6 +374,15 @@ def test_l23_two_tabs_come_out_where_each_began(browser, sandbox):
     assert come_back(browser, sandbox.approve(two, "ada"))["Location"] == "/account/"
 
 
+@pytest.mark.parametrize("username", ["ada", "mallory"])
+def test_l23_a_second_try_is_for_the_same_page(browser, sandbox, username):
+    allow = username == "mallory"  # who is then not let in; ada declines
+    refused = sign_in(browser, sandbox, username, allow=allow, next="/groups/?a=b&c")
+    assert refused.status_code == 403
+    page = refused.content.decode()
+    assert 'name="next" value="/groups/?a=b&amp;c"' in page
+
+
 @pytest.mark.parametrize(
     ("username", "staff", "admin"),
     [("ada", False, False), ("grace", True, False), ("root", True, True)],
@@ -406,6 +415,27 @@ def test_somebody_of_no_group_stays_outside_and_is_told_whom_to_ask(browser, san
     assert Token.objects.count() == 0
     refusal = AuditEvent.objects.get()
     assert (refusal.outcome, refusal.detail["reason"]) == ("refused", "NotAllowedIn")
+
+
+def test_who_left_every_group_has_no_rights_left_in_any_browser(browser, sandbox):
+    sign_in(browser, sandbox, "grace")
+    assert person("grace").is_staff
+    tokens = set(Token.objects.values_list("pk", "generation"))
+    sandbox.fault("/groups/v2/groups/my_groups", status=200, body="[]", times=2)
+
+    elsewhere = sign_in(Client(), sandbox, "grace")
+    assert elsewhere.status_code == 403
+    assert not person("grace").is_staff
+    assert browser.get("/account/").status_code == 302, "out at once"
+    assert set(Token.objects.values_list("pk", "generation")) == tokens
+
+    sandbox.clear_faults()
+    sign_in(browser, sandbox, "grace")
+    sandbox.fault("/groups/v2/groups/my_groups", status=200, body="[]")
+    here = sign_in(browser, sandbox, "grace")
+    assert here.status_code == 403
+    assert "_auth_user_id" not in browser.session
+    assert not Session.objects.filter(user__isnull=False).exists()
 
 
 def test_whoever_may_not_enter_can_come_with_another_identity(browser, sandbox):

@@ -673,8 +673,10 @@ CLAIMS = st.dictionaries(
 )
 
 
+# A whole sign-in each; test_attacks.py gives the checks a thousand.
 @examples(
-    max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(userinfo=JSON | CLAIMS)
 def test_l14_l15_no_userinfo_breaks_the_portal(fake, userinfo):
@@ -705,7 +707,8 @@ QUERY = st.lists(
 
 
 @examples(
-    max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=1000,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(query=QUERY)
 def test_l02_l05_no_callback_breaks_the_portal(fake, query):
@@ -786,6 +789,16 @@ def test_l17_a_fresh_sign_in_makes_globus_ask(browser, fake):
     address = begin(browser, fresh="1")
     assert query_of(address)["prompt"] == ["login"]
     assert "prompt" not in query_of(begin(browser))
+
+
+def test_l17_an_attempt_that_nobody_knows_any_more_is_refused(browser, fake):
+    """It may have been one that was to be fresh."""
+    address = fake.approve(begin(browser, fresh="1"))
+    session = browser.session
+    session["sign_in_attempts"] = {}
+    session.save()
+    answer = come_back(browser, address)
+    assert_refused(browser, fake, answer, status=400, token_requests=0)
 
 
 def test_l17_a_fresh_sign_in_is_let_in(browser, fake):

@@ -184,6 +184,14 @@ def test_l29_twenty_callbacks_a_minute_from_one_address(sandbox, clock):
 
 
 @pytest.mark.django_db
+def test_l29_where_more_may_begin_more_may_come_back(settings):
+    """A campus that goes out through one address sets one number, not two."""
+    settings.SIGN_INS_PER_MINUTE = 12
+    answers = [Client().get("/complete/globus/") for _ in range(25)]
+    assert [each.status_code for each in answers] == [400] * 24 + [429]
+
+
+@pytest.mark.django_db
 def test_l29_five_open_attempts_in_one_browser(browser, sandbox, clock):
     addresses = [begin(browser) for _ in range(5)]
     before = rows_of_attempts()

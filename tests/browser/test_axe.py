@@ -47,3 +47,10 @@ def test_axe_finds_nothing_on_the_staff_pages(page_of, site, scheme):
 def test_axe_finds_nothing_on_the_open_pages(open_page, site, scheme):
     page = open_page(color_scheme=scheme)
     assert look_at(page, site, OPEN_PLACES) == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_page_for_who_may_not_enter(page_of, scheme):
+    page = page_of("mallory", color_scheme=scheme)
+    page.get_by_text("This portal is for members of a group").first.wait_for()
+    assert problems(page) == []

@@ -22,7 +22,7 @@ from portal import sessions
 from tests.factories import make_user
 from tests.fake_provider import query_of
 from tests.flows import begin, come_back, person, sign_in
-from tests.lint import PRODUCTION, ROOT
+from tests.lint import DEPLOYMENT_CHECK, PRODUCTION, ROOT
 
 BACKEND = "accounts.sign_in.GlobusSignIn"
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -605,6 +605,27 @@ def test_s09_a_host_that_is_not_ours_is_refused(host):
 def test_s09_hosts_of_production(production):
     assert production["ALLOWED_HOSTS"] == ["portal.example.org"]
     assert production["USE_X_FORWARDED_HOST"] is False
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_content"),
+    [
+        ({}, True),
+        ({"PORTAL_HSTS_SECONDS": "0"}, False),
+        ({"PORTAL_SECRET_KEY": "short"}, False),
+        ({"PUBLIC_BASE_URL": "http://localhost"}, False),
+    ],
+)
+def test_s09_the_checks_of_django_for_production(changed, is_content):
+    """``make lint`` runs them as well."""
+    answer = subprocess.run(
+        [sys.executable, "manage.py", *DEPLOYMENT_CHECK],
+        cwd=ROOT,
+        env={**os.environ, **PRODUCTION, **changed},
+        capture_output=True,
+        text=True,
+    )
+    assert (answer.returncode == 0) is is_content, answer.stderr
 
 
 def test_s10_no_cache_holds_pages_and_no_request_saves_for_nothing(production):
