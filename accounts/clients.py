@@ -2,7 +2,7 @@
 
 import time
 
-from globus_sdk import AccessTokenAuthorizer, GroupsClient, TransferClient
+from globus_sdk import AccessTokenAuthorizer, GroupsClient, TimersClient, TransferClient
 from globus_sdk.authorizers import GlobusAuthorizer
 
 from accounts import tokens
@@ -19,9 +19,13 @@ LOOK_AGAIN_SECONDS = 60
 class VaultAuthorizer(GlobusAuthorizer):
     """Brings a principal's token to one SDK client; made anew for each client."""
 
-    def __init__(self, principal: Principal, resource_server: str) -> None:
+    def __init__(
+        self, principal: Principal, resource_server: str, *, scope: str = ""
+    ) -> None:
+        """:param scope: one that the token must have"""
         self._principal = principal
         self._resource_server = resource_server
+        self._scope = scope
         self._token: tokens.FreshToken | None = None
         self._looked_at = 0.0
         self._renewed_after_401 = False
@@ -43,7 +47,10 @@ class VaultAuthorizer(GlobusAuthorizer):
 
     def _look(self, refused: int | None = None) -> None:
         self._token = tokens.access_token(
-            self._principal, self._resource_server, refused=refused
+            self._principal,
+            self._resource_server,
+            scope=self._scope,
+            refused=refused,
         )
         self._looked_at = time.monotonic()
 
@@ -57,10 +64,22 @@ def transfer_client(principal: Principal, patience: Patience = PAGE) -> Transfer
     )
 
 
-def groups_client(principal: Principal, patience: Patience = PAGE) -> GroupsClient:
+def groups_client(
+    principal: Principal, patience: Patience = PAGE, *, changes: bool = False
+) -> GroupsClient:
+    """:param changes: for more than reading, which takes a consent of its own"""
+    scope = scopes.scope_of_right(scopes.Right.GROUPS) if changes else ""
     return GroupsClient(
-        authorizer=VaultAuthorizer(principal, scopes.GROUPS),
+        authorizer=VaultAuthorizer(principal, scopes.GROUPS, scope=scope),
         transport=shared_transport("groups", patience),
+        retry_config=retry_config(patience),
+    )
+
+
+def timers_client(principal: Principal, patience: Patience = PAGE) -> TimersClient:
+    return TimersClient(
+        authorizer=VaultAuthorizer(principal, scopes.TIMERS),
+        transport=shared_transport("timer", patience),
         retry_config=retry_config(patience),
     )
 

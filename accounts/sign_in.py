@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -34,6 +33,7 @@ from portal.globus.errors import (
     SignInNotOurs,
     SignInUnverified,
 )
+from portal.globus.requirements import Requirement
 
 MAX_TOKEN_LENGTH = 8192
 LONGEST_SCOPE = 65_536
@@ -44,15 +44,13 @@ LONGEST_LIFETIME_SECONDS = 315_360_000
 class GlobusSignIn(GlobusOpenIdConnect[Any]):
     """Globus Auth as the portal uses it: code flow, PKCE S256, refresh tokens."""
 
-    #: mapped collections whose consent this sign-in asks for as well
-    collection_ids: tuple[UUID, ...] = ()
+    #: what Globus wants of this sign-in, beyond that there is one
+    requirement = Requirement()
     #: what was begun, or what came back
     attempt: Attempt | None = None
-    #: what this sign-in must show: ``Requirement.authorize_parameters``
-    step_up: Mapping[str, str] = MappingProxyType({})
 
     def get_scope(self) -> list[str]:
-        return scopes.sign_in_scopes(self.collection_ids)
+        return self.requirement.sign_in_scopes
 
     def auth_url(self) -> str:
         """The address of the authorize page, every value percent-encoded (L20)."""
@@ -64,7 +62,7 @@ class GlobusSignIn(GlobusOpenIdConnect[Any]):
             attempts.remember(self.strategy.session, state, self.attempt)
             if self.attempt.fresh:
                 params["prompt"] = "login"
-        params.update(self.step_up)
+        params.update(self.requirement.authorize_parameters())
         return f"{self.authorization_url()}?{urlencode(params)}"
 
     def validate_state(self) -> str:

@@ -36,6 +36,7 @@ from accounts.vault import CannotOpen
 from portal.globus import scopes
 from portal.globus.errors import (
     AccountDisabled,
+    ConsentRequired,
     CredentialRefused,
     GlobusFailure,
     GlobusUnreachable,
@@ -68,13 +69,20 @@ class FreshToken:
 
 
 def access_token(
-    principal: Principal, resource_server: str, *, refused: int | None = None
+    principal: Principal,
+    resource_server: str,
+    *,
+    scope: str = "",
+    refused: int | None = None,
 ) -> FreshToken:
     """A token that works now.
 
+    :param scope: one that it must have
     :param refused: the generation that Globus just answered with 401; it is renewed
         unless somebody else did so already
     :raises SignInRequired: only the person can bring a new token
+    :raises ConsentRequired: only the person can bring a token that has this scope, or
+        any for a service that is not part of every sign-in
     :raises CredentialRefused: the secret of the service account does not work
     :raises GlobusUnreachable: Auth does not answer and the old token has expired
     """
@@ -83,6 +91,8 @@ def access_token(
     if row is None:
         row = _new_row(principal, resource_server)
     check_alive(principal, row)
+    if scope and scope not in scopes.roots_in([row.scope]):
+        raise ConsentRequired(required_scopes=(scope,))
     now = timezone.now()
     if row.generation == refused or not row.lasts_until(now + LAST_USE):
         row = renew(principal, row, refused=refused)
@@ -124,7 +134,15 @@ def check_alive(principal: Principal, row: Token) -> None:
     A service account has its secret: it gets a new one whenever it may act at all.
     """
     if isinstance(principal, User) and row.state not in Token.ALIVE:
-        raise SignInRequired(code=row.state)
+        raise only_the_person(row.resource_server, row.state)
+
+
+def only_the_person(resource_server: str, code: str = "") -> GlobusFailure:
+    """Can bring this token; a plain sign-in has those of the base set only."""
+    needed = scopes.asked_on_demand(resource_server)
+    if needed:
+        return ConsentRequired(required_scopes=tuple(needed), code=code)
+    return SignInRequired(code=code)
 
 
 def check_enabled(principal: Principal) -> None:
@@ -179,7 +197,7 @@ def grant_data_access(account: ServiceAccount, collection_ids: Iterable[str]) ->
 def _new_row(principal: Principal, resource_server: str) -> Token:
     """A service account's row is made on first use; a person's at sign-in only."""
     if isinstance(principal, User):
-        raise SignInRequired
+        raise only_the_person(resource_server)
     if resource_server not in scopes.SERVICE_ACCOUNT_SCOPES:
         raise CredentialRefused(
             f"Service accounts are not meant to act at {resource_server}."

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import pending_views, views
+from accounts import group_views, pending_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -12,6 +12,11 @@ urlpatterns = [
     path("logout/", views.sign_out, name="sign_out"),
     path("pending/<str:reference>/", pending_views.going_on, name="pending"),
     path("account/", views.account, name="account"),
-    path("groups/", views.my_groups, name="groups"),
-    path("groups.csv", views.my_groups_csv, name="groups_csv"),
+    path("groups/", group_views.my_groups, name="groups"),
+    path("groups.csv", group_views.my_groups_csv, name="groups_csv"),
+    path(
+        "groups/<uuid:group_id>/answer/",
+        group_views.answer_invitation,
+        name="answer_invitation",
+    ),
 ]

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -21,12 +21,10 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from social_core import exceptions as social
 from social_django.utils import load_backend, load_strategy
 
-from accounts import attempts, audit, callback, groups, id_tokens, pending
-from accounts.clients import groups_client
+from accounts import attempts, audit, callback, id_tokens, pending
 from accounts.models import AuditEvent, Token, User
 from accounts.sign_in import GlobusSignIn
 from portal import limits, sessions
-from portal.downloads import csv_response
 from portal.globus.errors import (
     GlobusFailure,
     NotAllowedIn,
@@ -36,6 +34,7 @@ from portal.globus.errors import (
     SignInUnreachable,
     SignInUnverified,
 )
+from portal.globus.requirements import Requirement
 
 logger = logging.getLogger(__name__)
 
@@ -78,16 +77,14 @@ def begin(request: HttpRequest) -> HttpResponse:
     limits.take("begin", request, sign_in_limits())
     attempts.check_room(request.session)
     backend = _backend(request)
-    backend.collection_ids = _asked_collections(request)
+    backend.requirement = Requirement(collections=_asked_collections(request))
     backend.attempt = attempts.begin(
         next=safe_next(request.POST.get("next")),
         fresh="fresh" in request.POST,
     )
     action = pending.asked(request)
     if action is not None:
-        requirement = pending.requirement_of(action)
-        backend.collection_ids = requirement.collections
-        backend.step_up = requirement.authorize_parameters()
+        backend.requirement = pending.requirement_of(action)
     try:
         address = backend.auth_url()
     except social.SocialAuthBaseException as err:
@@ -210,19 +207,6 @@ def account(request: SignedInRequest) -> HttpResponse:
     """Who I am, and what the portal holds for me – never the tokens themselves."""
     held = Token.objects.held_for(request.user).order_by("resource_server")
     return render(request, "accounts/account.html", {"tokens": held})
-
-
-@require_safe
-def my_groups(request: SignedInRequest) -> HttpResponse:
-    found = groups.my_groups(groups_client(request.user))
-    return render(request, "accounts/groups.html", {"groups": found})
-
-
-@require_safe
-def my_groups_csv(request: SignedInRequest) -> HttpResponseBase:
-    found = groups.my_groups(groups_client(request.user))
-    rows = ((group.id, group.name, group.joined_roles) for group in found)
-    return csv_response("groups.csv", ("ID", "Name", "Roles"), rows)
 
 
 def safe_next(target: str | None) -> str:

@@ -17,7 +17,6 @@ from globus_sdk import gare
 
 from portal.globus import requirements
 from portal.globus.requirements import Requirement
-from portal.globus.scopes import with_data_access
 
 
 class PortalError(Exception):
@@ -160,10 +159,8 @@ class ConsentRequired(GlobusFailure):
         **facts: str,
     ) -> None:
         self.required_scopes = required_scopes
-        collections, beyond = requirements.read_scopes(required_scopes)
-        self.requirement = Requirement(
-            collections=collections, beyond=beyond, about=about
-        )
+        found = requirements.read_scopes(required_scopes)
+        self.requirement = replace(found, about=about)
         super().__init__(**facts)
 
 
@@ -423,8 +420,8 @@ def _requirement_failure(
         if found is None:
             return None
         parameters = found.as_json()
-        if found.collections:
-            parameters["required_scopes"] = [with_data_access(found.collections)]
+        if found.wants_consent:
+            parameters["required_scopes"] = found.consent_scopes
     scopes = tuple(parameters.pop("required_scopes", ()))
     if scopes and set(parameters) <= {"session_message"}:
         return ConsentRequired(required_scopes=scopes, about=about, **facts)

@@ -34,6 +34,9 @@ class Patience:
 
 #: someone is looking at a browser: 10 s in all at the worst (security.md R05)
 PAGE = Patience(timeout_seconds=4.5, retries=1, longest_sleep_seconds=1)
+#: someone is looking, and what is sent must not arrive twice: the SDK would repeat a
+#: request whose answer was lost
+ONCE = Patience(timeout_seconds=9, retries=0, longest_sleep_seconds=0)
 #: a worker, within the deadline of its run
 WORKER = Patience(timeout_seconds=20, retries=3, longest_sleep_seconds=10)
 
