@@ -268,9 +268,9 @@ def limit_lock_wait() -> None:
 
 def _as_stored(principal: Principal) -> Principal:
     """The object at hand may be older than the switch that was turned off."""
-    stored: Principal | None = (
-        type(principal)._default_manager.filter(pk=principal.pk).first()
-    )
+    # Not type(): the user of a request is a lazy wrapper around the row.
+    model = User if isinstance(principal, User) else ServiceAccount
+    stored: Principal | None = model._default_manager.filter(pk=principal.pk).first()
     if stored is None:
         raise AccountDisabled
     return stored

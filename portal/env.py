@@ -62,6 +62,11 @@ def env_int(name: str, default: int) -> int:
         raise BadSetting(f"{name} must be a whole number, not “{text}”.") from err
 
 
+def web_threads() -> int:
+    """Threads of each web process."""
+    return env_int("PORTAL_WEB_THREADS", 8)
+
+
 def is_loopback(host: str) -> bool:
     return host in {"localhost", "127.0.0.1", "::1"}
 

@@ -11,7 +11,7 @@ from portal import env
 
 worker_class = "gthread"
 workers = env.env_int("PORTAL_WEB_PROCESSES", 2)
-threads = env.env_int("PORTAL_WEB_THREADS", 4)
+threads = env.web_threads()
 preload_app = True
 keepalive = 65  # seconds; longer than a proxy in front keeps its side
 # A path of 4,096 bytes may take three times as much in an address; what is too long

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts import pending
@@ -23,6 +23,7 @@ from portal.globus.errors import (
     SignInFailed,
     SignInRequired,
 )
+from portal.templatetags.page import size
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,17 @@ class AddressTooLong(PortalError):
     title = "This address is too long"
     advice = "Go to the folder step by step, or pick fewer things at once."
     status = 414
+
+
+class BodyTooLarge(PortalError):
+    title = "This is too much at once"
+    status = 413
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"A form like this may send up to {size(limit_bytes)}. Send less at once; "
+            "for large files, a transfer has no such limit."
+        )
 
 
 #: bytes of path and query; a path of 4,096 bytes takes up to 12,288, and there are two
@@ -116,6 +128,9 @@ class FailurePageMiddleware:
         length = len(request.path_info) + len(request.META.get("QUERY_STRING", ""))
         if length > LONGEST_ADDRESS:
             return failure_page(request, AddressTooLong())
+        limit = longest_body(request)
+        if limit is not None:
+            return failure_page(request, BodyTooLarge(limit))
         return self.get_response(request)
 
     def process_exception(
@@ -131,6 +146,29 @@ class FailurePageMiddleware:
         ):
             return None
         return failure_page(request, exception)
+
+
+def longest_body(request: HttpRequest) -> int | None:
+    """What the body is longer than, if it is too long (security.md W08).
+
+    Files are for who is signed in, and for the pages that take them. The one that
+    takes a single file piece by piece says itself what it takes.
+    """
+    text = request.META.get("CONTENT_LENGTH") or "0"
+    length = int(text) if text.isdecimal() and text.isascii() else 0
+    limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if length <= limit:
+        return None
+    try:
+        page = resolve(request.path_info).view_name
+    except Resolver404:
+        return limit
+    if request.user.is_authenticated:
+        if page == "transfers:upload_file":
+            return None
+        if page == "transfers:upload":
+            limit = settings.FORM_UPLOAD_BYTES
+    return limit if length > limit else None
 
 
 def failure_page(request: HttpRequest, failure: PortalError) -> HttpResponse:

@@ -158,6 +158,17 @@ X_FRAME_OPTIONS = "DENY"
 USE_X_FORWARDED_HOST = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+# Files into a collection. One that a script sends goes through as it comes; those of
+# a form are kept in nameless files until the form's token was looked at.
+UPLOAD_BYTES = env.env_int("PORTAL_UPLOAD_BYTES", 10 * 1024**3)
+FORM_UPLOAD_BYTES = env.env_int("PORTAL_FORM_UPLOAD_BYTES", 100 * 1024**2)
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "portal.uploads.NamelessFiles",
+]
+#: files on their way through one process; the rest of its threads are for pages
+STREAMS = env.env_int("PORTAL_STREAMS", max(1, env.web_threads() * 3 // 4))
+STREAMS_PER_PERSON = env.env_int("PORTAL_STREAMS_PER_PERSON", 3)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

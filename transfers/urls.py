@@ -6,11 +6,13 @@ from transfers.views import (
     activity,
     bookmarks,
     collections,
+    downloading,
     files,
     jobs,
     sending,
     sharing,
     timers,
+    uploading,
 )
 
 app_name = "transfers"
@@ -38,6 +40,23 @@ urlpatterns = [
         "collections/<uuid:collection_id>/sharing/<uuid:rule_id>/remove/",
         sharing.remove,
         name="sharing_remove",
+    ),
+    path(
+        "collections/<uuid:collection_id>/download/",
+        downloading.download,
+        name="download",
+    ),
+    path(
+        "collections/<uuid:collection_id>/preview/",
+        downloading.preview,
+        name="preview",
+    ),
+    path("collections/<uuid:collection_id>/raw/", downloading.raw, name="raw"),
+    path("collections/<uuid:collection_id>/upload/", uploading.upload, name="upload"),
+    path(
+        "collections/<uuid:collection_id>/upload/file/",
+        uploading.upload_file,
+        name="upload_file",
     ),
     path("files/", files.files, name="files"),
     path("transfers/", activity.activity, name="list"),

@@ -31,6 +31,40 @@ def files_url(collection_id: UUID | str, path: str = "") -> str:
 
 
 @register.simple_tag
+def download_url(collection_id: UUID | str, path: str) -> str:
+    """The file itself, to keep; only where the collection has an HTTPS server."""
+    return _of_file("transfers:download", collection_id, path=path)
+
+
+@register.simple_tag
+def preview_url(collection_id: UUID | str, path: str) -> str:
+    """The page that shows a file, or says why it cannot."""
+    return _of_file("transfers:preview", collection_id, path=path)
+
+
+@register.simple_tag
+def raw_url(collection_id: UUID | str, path: str) -> str:
+    """A picture or a PDF, inert, for the page that shows it."""
+    return _of_file("transfers:raw", collection_id, path=path)
+
+
+@register.simple_tag
+def upload_url(collection_id: UUID | str, path: str = "") -> str:
+    """The page with the form for files into a folder."""
+    return _of_file("transfers:upload", collection_id, path=path)
+
+
+@register.simple_tag
+def upload_file_url(collection_id: UUID | str, path: str) -> str:
+    """Where a script PUTs one file, once ``&name=`` is added."""
+    return _of_file("transfers:upload_file", collection_id, path=path)
+
+
+def _of_file(name: str, collection_id: UUID | str, **query: str) -> str:
+    return _with_query(name, [collection_id], **query)
+
+
+@register.simple_tag
 def new_transfer_url(
     origin_id: UUID | str = "",
     origin_path: str = "",
@@ -46,9 +80,10 @@ def new_transfer_url(
     )
 
 
-def _with_query(name: str, **query: str) -> str:
+def _with_query(name: str, args: list[UUID | str] | None = None, **query: str) -> str:
     given = {key: value for key, value in query.items() if value}
-    return f"{reverse(name)}?{urlencode(given)}" if given else reverse(name)
+    address = reverse(name, args=args)
+    return f"{address}?{urlencode(given)}" if given else address
 
 
 @register.simple_tag
