@@ -20,6 +20,7 @@ from accounts.models import User
 from portal.globus import https_door
 from portal.globus.errors import (
     ConsentRequired,
+    NotFound,
     PermissionDenied,
     PortalError,
     SignInRequired,
@@ -96,7 +97,7 @@ class RemoteFile:
         """Whether something is there; None where the person may not know."""
         try:
             self.look().close()
-        except https_door.NotFound:
+        except NotFound:
             return False
         except PermissionDenied:
             return None

@@ -5,7 +5,6 @@ from urllib.parse import quote
 
 import pytest
 
-from accounts.models import PendingAction
 from portal.globus import https_door
 from portal.globus.https_door import FileBrokeOff
 from sandbox import seed, seed_files
@@ -202,7 +201,9 @@ def test_a_token_that_is_refused_is_renewed_once(as_ada, sandbox):
 
 def test_a_dead_token_leads_to_the_consent_and_back(as_ada, sandbox):
     sandbox.wipe_tokens(resource_server=seed.RESEARCH)
-    PendingAction.objects.all().delete()  # as if the consent was not just given
+    session = as_ada.session
+    session["pending_done"] = {}  # the consent was not given a moment ago
+    session.save()
     page = as_ada.get(address("download", NOTES))
     answer = consented(as_ada, sandbox, page)
     assert content(answer) == NOTES_CONTENT
