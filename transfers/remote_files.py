@@ -8,6 +8,7 @@ comes from an address or a form.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -19,11 +20,14 @@ from accounts.clients import transfer_client
 from accounts.models import User
 from portal.globus import https_door
 from portal.globus.errors import (
+    Conflict,
     ConsentRequired,
     NotFound,
     PermissionDenied,
     PortalError,
+    Refused,
     SignInRequired,
+    UnexpectedAnswer,
 )
 from portal.globus.https_door import Answer, Source, TokenRefused
 from portal.globus.scopes import https_scopes
@@ -157,6 +161,18 @@ def with_server(user: User, collection_id: UUID) -> Collection:
     if not found.https_server:
         raise NoServer(found)
     return found
+
+
+def check_token(user: User, collection: Collection) -> None:
+    """Lets the collection's server look at the token, before much is sent with it.
+
+    What it says of its root, which is no file, does not matter.
+
+    :raises ConsentRequired: the token is dead
+    :raises CollectionUnavailable: the server does not answer
+    """
+    with suppress(NotFound, PermissionDenied, Refused, Conflict, UnexpectedAnswer):
+        RemoteFile(user, collection, "/").look().close()
 
 
 def file_at(user: User, collection_id: UUID, path: str) -> RemoteFile:

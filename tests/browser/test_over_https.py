@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import re
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -155,6 +156,33 @@ def test_previews_are_inert_and_fit(uploading, site, scheme):
             "sandbox; default-src 'none'", answer.headers["content-security-policy"]
         )
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def as_in(page, site, path, method="GET"):
+    """The bare connection to the portal's own web server, with the page's session."""
+    parts = urlsplit(site.url)
+    cookies = "; ".join(f"{c['name']}={c['value']}" for c in page.context.cookies())
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+    connection.request(method, place("download", path), headers={"Cookie": cookies})
+    return connection, connection.getresponse()
+
+
+def test_a_file_that_breaks_off_is_never_taken_for_a_whole_one(uploading, site):
+    page = uploading()
+    path = "/projects/telescope/raw/frame-0001.fits"
+    connection, answer = as_in(page, site, path, "HEAD")
+    assert (answer.status, answer.read()) == (200, b"")
+    assert answer.headers["Content-Length"] == "200000"
+    connection.close()
+    site.sandbox.fault("/frame-0001.fits", method="GET", cut_after=90_000, times=1)
+    connection, answer = as_in(page, site, path)
+    assert answer.headers["Content-Length"] == "200000"
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        answer.read()
+    connection.close()
+    connection, answer = as_in(page, site, path)
+    assert len(answer.read()) == 200_000
+    connection.close()
 
 
 def test_a_collection_without_a_server(page_of, site):

@@ -9,6 +9,8 @@ from portal.globus import addresses, https_door
 from portal.globus.addresses import ForbiddenAddress, connected, may_be_reached
 from portal.globus.errors import CollectionUnavailable
 from portal.globus.https_door import FileBrokeOff, NotServed, Source, checked_server
+from sandbox import seed
+from sandbox.testing import Sandbox
 
 INSIDE = [
     "127.0.0.1",
@@ -250,3 +252,32 @@ def test_no_token_is_in_an_address_or_a_failure(server):
         https_door.fetch(source, "secret-token")
     assert "secret-token" not in repr(caught.value) + str(caught.value.args)
     assert b"secret-token" not in seen[0].split(b"\r\n")[0]
+
+
+# --- over TLS
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    sandbox = Sandbox.start(tmp_path_factory.mktemp("tls"), tls=True)
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def fresh_pool():
+    https_door._pool.cache_clear()
+    yield
+    https_door._pool.cache_clear()
+
+
+def test_the_certificate_of_the_name_is_checked(tls, monkeypatch, fresh_pool):
+    source = Source(f"{tls.url}/https/{seed.RESEARCH}", "/home/ada/notes.txt")
+    assert source.server.startswith("https://")
+    with pytest.raises(CollectionUnavailable) as caught:
+        https_door.look(source, "token")
+    assert caught.value.code == "HTTPS.SSLError"
+    https_door._pool.cache_clear()
+    monkeypatch.setenv("GLOBUS_SDK_VERIFY_SSL", str(tls.trusted))
+    with pytest.raises(https_door.TokenRefused):
+        https_door.look(source, "token")

@@ -251,6 +251,18 @@ def test_w03_bad_paths_reach_nobody(as_ada, sandbox, path, what):
     assert sandbox.requests("/https/*") == []
 
 
+def test_a_protected_collection_says_which_sign_in_it_wants(visit, sandbox):
+    browser = visit("ada")
+    where = address("download", "/study-001/series.dcm", seed.CLINICAL)
+    answer = consented(browser, sandbox, browser.get(where))
+    assert len(content(answer)) == 60_000
+    answer.close()
+    sandbox.advance(3_600)
+    page = browser.get(where)
+    assert page.status_code == 403
+    assert "Sign in with Globus" in page.content.decode()
+
+
 def test_w06_another_persons_files_are_the_collections_to_refuse(visit, sandbox):
     browser = visit("ada")
     allowed(browser, sandbox)

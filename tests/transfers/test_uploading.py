@@ -157,6 +157,18 @@ def test_a_consent_that_ended_is_said(as_ada, sandbox):
     assert (answer.status_code, answer.json()["needs_page"]) == (403, True)
 
 
+def test_a_dead_token_is_found_before_files_are_chosen(as_ada, sandbox):
+    sandbox.wipe_tokens(resource_server=seed.RESEARCH)
+    page = as_ada.get(PAGE)
+    assert page.status_code == 403
+    assert "consent" in page.content.decode()
+
+
+def test_a_server_that_is_down_is_found_before_files_are_chosen(as_ada, sandbox):
+    sandbox.fault("/https/*", status=503)
+    assert as_ada.get(PAGE).status_code == 502
+
+
 def test_a_browser_that_goes_away_leaves_nothing_behind(as_ada, root, monkeypatch):
     from transfers.views import uploading
 

@@ -86,7 +86,10 @@ def upload(request: SignedInRequest, collection_id: UUID) -> HttpResponse:
     except NoServer as failure:
         return no_server(request, failure)
     # What Globus wants is asked for now: a form with files cannot wait for it.
-    remote_files.token_for(request.user, collection)
+    if request.method == "POST":
+        remote_files.token_for(request.user, collection)
+    else:
+        remote_files.check_token(request.user, collection)
     client = transfer_client(request.user)
     folder = browsing.listing(
         client, collection_id, request.GET.get("path", ""), limit=1
