@@ -5,6 +5,7 @@ const announcer = document.getElementById("announcer");
 const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
 
 function sizeWords(bytes) {
+  if (bytes === 1) return "1 byte";
   let [value, unit] = [bytes, 0];
   while (value >= 1024 && unit < UNITS.length - 1) [value, unit] = [value / 1024, unit + 1];
   return `${unit ? value.toFixed(1) : value} ${UNITS[unit]}`;

@@ -12,6 +12,7 @@ import pytest
 import responses
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from accounts import clients, tokens
 from accounts.models import ServiceAccountSecret, StaleToken, Token
@@ -277,6 +278,12 @@ def test_a_refused_token_is_renewed_once_and_the_call_goes_on(sandbox, ada):
 
 
 @pytest.mark.django_db
+def test_the_lazy_user_of_a_request_gets_a_renewed_token(sandbox, ada):
+    expire(ada)
+    of_a_request = SimpleLazyObject(lambda: ada)
+    assert tokens.access_token(of_a_request, scopes.TRANSFER).generation > 1
+
+
 def test_somebody_who_never_signed_in_has_no_token(sandbox):
     with pytest.raises(SignInRequired):
         tokens.access_token(make_user(), scopes.TRANSFER)

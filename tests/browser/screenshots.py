@@ -34,6 +34,10 @@ def files(collection: str, path: str = "") -> str:
     return f"/files/?origin_id={collection}&origin_path={path}"
 
 
+def preview(path: str) -> str:
+    return f"/collections/{seed.RESEARCH}/preview/?path={path}"
+
+
 #: name -> address; what is made on the way is added by ``prepare``
 RESEARCHER = {
     "collections-recent": "/collections/",
@@ -48,6 +52,11 @@ RESEARCHER = {
     "files-empty": files(seed.RESEARCH, "/projects/empty folder/"),
     "files-missing": files(seed.RESEARCH, "/projects/no-such-folder/"),
     "files-forbidden": files(seed.VAULT, "/keys/"),
+    "upload": f"/collections/{seed.RESEARCH}/upload/?path=/home/ada/",
+    "upload-no-server": f"/collections/{seed.LAPTOP}/upload/",
+    "preview-text": preview("/projects/spring-campaign/README.md"),
+    "preview-table": preview("/projects/spring-campaign/results/variants.csv"),
+    "preview-other": preview("/projects/telescope/raw/frame-0001.fits"),
     "new-empty": "/transfers/new/",
     "new-filled": (
         f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={CAMPAIGN}"
@@ -88,7 +97,8 @@ def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]
         sign_in(page, site, "ada")
         if not made:
             yield from visit(page, site, FIRST, variant, only)
-            page.goto(site.url + files(seed.RESEARCH))
+            # Brings the consent for the listing too.
+            page.goto(site.url + RESEARCHER["upload"])
             give_consent(page, site)
         yield from visit(page, site, RESEARCHER, variant, only)
         if not made:
