@@ -95,6 +95,8 @@ DATABASES["default"]["OPTIONS"] |= {  # type: ignore[operator]
     },
 }
 REDIS_URL = env.env_secret("REDIS_URL")
+#: where listings are kept for a few minutes; a user of its own may own it (Q03)
+LISTINGS_REDIS_URL = env.env_secret("PORTAL_LISTINGS_REDIS_URL", REDIS_URL)
 
 AUTH_USER_MODEL = "accounts.User"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
