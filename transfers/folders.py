@@ -36,6 +36,10 @@ KINDS = ("folders", "files", "links", "others")
 LONGEST_FILTER = 255
 _ROW_COLUMNS = ("types", "size", "time", "rights", "user", "group")
 
+#: so many pieces take longer than the whole, unless that is large
+_MANY_RUNS = 50
+_WHOLE_BYTES = 8_000_000
+
 Answer = TypeVar("Answer")
 
 
@@ -148,6 +152,20 @@ class Folder:
         """The numbers of what a view shows, in its order."""
         return self._steadily(lambda: self._found(view))
 
+    def weight(self, view: View) -> int:
+        """Bytes of the files that a view shows."""
+        if not view.narrows:
+            return self.about.size_bytes
+
+        def read() -> int:
+            name = f"{view.part}-bytes"
+            if not self._pack.has(name):
+                total = sum(self.sizes(self._found(view)))
+                self._pack.add(name, str(total).encode())
+            return int(self._pack.get(name)[0])
+
+        return self._steadily(read)
+
     def rows(self, numbers: Sequence[int]) -> list[Row]:
         return self._steadily(lambda: self._rows(numbers))
 
@@ -169,12 +187,17 @@ class Folder:
         if len(numbers) == self.about.count:
             return self.about.size_bytes
 
-        def add() -> int:
+        return sum(self.sizes(numbers))
+
+    def sizes(self, numbers: Sequence[int]) -> list[int]:
+        """Of each entry; 0 for folders and where nobody knows."""
+
+        def read() -> list[int]:
             [data] = self._pack.get("size")
             sizes, folders = columns.numbers("size", data), self.about.folders
-            return columns.bytes_of(sizes[n] for n in numbers if n >= folders)
+            return [max(0, sizes[n]) if n >= folders else 0 for n in numbers]
 
-        return self._steadily(add)
+        return self._steadily(read)
 
     def _steadily(self, work: Callable[[], Answer]) -> Answer:
         """Asks Globus again when the listing goes away half way."""
@@ -238,6 +261,9 @@ class Folder:
                 runs[-1][1] = end
             else:
                 runs.append([start, end])
+        if len(runs) > _MANY_RUNS and ends[-1] <= _WHOLE_BYTES:
+            [whole] = self._pack.get("texts")
+            return [whole[start:end] for start, end in spans]
         pieces = self._pack.slices("texts", [(start, end) for start, end in runs])
         texts, at = [], iter(zip(runs, pieces, strict=True))
         (first, last), piece = (0, 0), b""
@@ -322,9 +348,12 @@ def ask_globus(asked: Asked) -> Folder:
         total=total if isinstance(total, int) else 0,
         asked_at=time.time(),
     )
+    del document
+    about = About.loaded(parts["about"])
+    columns.give_back(about.count)
     asked = _with_path(asked, path)
     keeping.keep(asked.key(), parts)
-    return Folder(asked, About.loaded(parts["about"]), FreshPack(parts))
+    return Folder(asked, about, FreshPack(parts))
 
 
 def _with_path(asked: Asked, path: str) -> Asked:

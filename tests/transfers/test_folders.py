@@ -325,6 +325,6 @@ def test_columns_lose_nothing(found):
         sorted((n, s, d) for n, s, d in found if s > 0)
     )
     assert sorted(r.name for r in got) == sorted(name for name, _, _ in found)
-    assert [r.is_folder for r in got] == sorted((r.is_folder for r in got))[::-1]
+    assert [r.is_folder for r in got] == sorted(r.is_folder for r in got)[::-1]
     by_size = array("I", parts["by-size"])
     assert sorted(by_size) == list(range(about.count))
