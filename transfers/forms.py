@@ -128,14 +128,22 @@ class TransferForm(LookMixin, forms.Form):
     )
 
     def __init__(
-        self, *args: Any, items: Sequence[str] = (), names: Mapping[str, str], **kw: Any
+        self,
+        *args: Any,
+        items: Sequence[str] = (),
+        names: Mapping[str, str],
+        is_selection: bool = False,
+        **kw: Any,
     ) -> None:
         """
         :param items: paths that were picked; a folder ends in a slash
+        :param is_selection: they came as one (``transfers.picking``), so they may be
+            more than a form has room for
         :param names: of the collections that could be looked up, by field
         """
         super().__init__(*args, **kw)
         self.items = list(items)
+        self.is_selection = is_selection
         self.names = names
         self.dress()
 
@@ -159,7 +167,7 @@ class TransferForm(LookMixin, forms.Form):
                 self.add_error(
                     "origin_path", "Say what to transfer, or pick it in its folder."
                 )
-        elif len(self.items) > MOST_ITEMS:
+        elif len(self.items) > MOST_ITEMS and not self.is_selection:
             self.add_error(
                 "origin_path",
                 f"These are more than {MOST_ITEMS} things. Pick their folder instead.",

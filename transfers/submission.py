@@ -31,6 +31,7 @@ from portal.globus.errors import (
     globus_errors,
 )
 from transfers import monitoring, needs, queue
+from transfers.changing import place_of
 from transfers.claims import CLAIM_LASTS, KEEP_TRYING, back_off, sweep_time
 from transfers.consents import sentence_for, with_own_consent
 from transfers.jobs.models import Run
@@ -172,6 +173,33 @@ def deletion_for(
     if tidy := tidy_label(label):
         document["label"] = tidy
     return document
+
+
+def deletion_of_listed(
+    *, collection: UUID, folder: str, names: Sequence[str], recursive: bool
+) -> dict[str, Any]:
+    """A delete document for entries of a folder, by the names that a listing gave.
+
+    They go to Globus unchanged, whatever is in them (security.md W03).
+
+    :raises BadName: a name that would lead elsewhere
+    :raises BadRequest: nothing to delete, or a name that cannot be kept here
+    """
+    if not names:
+        raise BadRequest("Choose at least one file or folder.")
+    folder = normalised(folder, folder=True)
+    paths = [place_of(folder, name) for name in names]
+    if any(storable_text(path) != path for path in paths):
+        raise BadRequest(
+            "One of these has a name that is not valid text. Rename it first; then it "
+            "can be deleted."
+        )
+    return {
+        "DATA_TYPE": "delete",
+        "endpoint": str(collection),
+        "recursive": recursive,
+        "DATA": [{"DATA_TYPE": "delete_item", "path": path} for path in paths],
+    }
 
 
 def tidy_label(label: str) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from transfers.views import activity, collections, files, jobs, sending
+from transfers.views import activity, changes, collections, files, jobs, sending
 
 app_name = "transfers"
 urlpatterns = [
@@ -12,6 +12,14 @@ urlpatterns = [
     path("collections/", collections.search, name="collections"),
     path("collections/<uuid:collection_id>/", collections.about, name="collection"),
     path("files/", files.files, name="files"),
+    path("files/rows/", files.rows, name="rows"),
+    path("files/numbers/", files.numbers, name="numbers"),
+    path("files/refresh/", files.refresh, name="refresh"),
+    path("files/new-folder/", changes.new_folder, name="new_folder"),
+    path("files/rename/", changes.rename, name="rename"),
+    path("files/delete/", changes.delete, name="delete"),
+    path("files/size/", changes.measure, name="measure"),
+    path("files/copy/", changes.copy, name="copy"),
     path("transfers/", activity.activity, name="list"),
     path("transfers/new/", sending.new, name="new"),
     path("transfers/<uuid:pk>/", activity.detail, name="detail"),

@@ -43,6 +43,11 @@ RESEARCHER = {
     "collection-protected": f"/collections/{seed.CLINICAL}/",
     "files-start": "/files/",
     "files": files(seed.RESEARCH, CAMPAIGN + "2026-03-01/"),
+    "files-two": (
+        f"{files(seed.RESEARCH, CAMPAIGN)}&destination_id={seed.RESEARCH}"
+        "&destination_path=/projects/"
+    ),
+    "files-second": f"{files(seed.RESEARCH, CAMPAIGN)}&panes=2",
     "files-links": files(seed.RESEARCH, "/projects/telescope/"),
     "files-odd-names": files(seed.RESEARCH, "/projects/odd names/"),
     "files-empty": files(seed.RESEARCH, "/projects/empty folder/"),
@@ -150,9 +155,13 @@ def prepare(
     yield "new-found-wide", page
 
     page.goto(site.url + files(seed.RESEARCH, "/projects/spring-campaign/"))
-    page.get_by_label("Pick results").check()
-    page.get_by_label("Pick README.md").check()
+    page.get_by_label("Select results").check()
+    page.get_by_label("Select README.md").check()
     yield "files-picked-wide", page
+    page.get_by_role("button", name="Delete…").click()
+    yield "files-delete-wide", page
+    page.go_back()
+    page.get_by_label("Select results").check()
     page.get_by_role("button", name="Transfer…").click()
     yield "new-picked-wide", page
     return made | {

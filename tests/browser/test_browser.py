@@ -69,15 +69,17 @@ def test_from_the_front_door_to_a_finished_transfer(page_of, site):
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="Browse Example University").click()
     give_consent(page, site)  # and is back in the folder
-    assert "Example University Research Storage" in page.locator("h1").inner_text()
+    page.get_by_role("heading", name="Example University Research Storage").wait_for()
     page.get_by_role("link", name="Top").click()
     for folder in ("projects", "spring-campaign", "runs", "2026-03-01"):
         page.get_by_role("row").get_by_role("link", name=folder, exact=True).click()
+    page.get_by_label("Select quality.csv").wait_for()
+    page.get_by_title("Write a path").click()
     assert page.get_by_label("Path").input_value() == RUN
 
-    page.get_by_label("Pick quality.csv").check()
-    page.get_by_label("Pick run.json").check()
-    assert page.get_by_text("2 of 3 picked").is_visible()
+    page.get_by_label("Select quality.csv").check()
+    page.get_by_label("Select run.json").check()
+    assert page.locator("[data-pick-count]").inner_text().startswith("2 selected, ")
     page.get_by_role("button", name="Transfer…").click()
     page.get_by_label("Find the collection").fill("tutorial")
     page.keyboard.press("Enter")
@@ -92,7 +94,7 @@ def test_from_the_front_door_to_a_finished_transfer(page_of, site):
 
     page.get_by_role("link", name="/~/from-the-browser/quality.csv").click()
     allow_if_asked(page, site)
-    assert page.get_by_label("Pick quality.csv").is_visible()
+    page.get_by_label("Select quality.csv").wait_for()
     page.goto(f"{site.url}/transfers/")
     assert page.get_by_role("row", name=re.compile("two files")).is_visible()
 
@@ -137,8 +139,10 @@ def test_by_keyboard_alone(open_page, site):
     tab_to(page, page.get_by_role("link", name="Browse files"), most=3)
 
     page.goto(f"{site.url}/files/?origin_id={seed.LAPTOP}&origin_path=/Documents/")
-    tab_to(page, page.get_by_label("Pick paper.tex"))
-    page.keyboard.press("Space")
+    page.get_by_role("grid").wait_for()
+    tab_to(page, page.get_by_role("gridcell", name="figures", exact=True))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+Space")
     tab_to(page, page.get_by_role("button", name="Transfer…"))
     page.keyboard.press("Enter")
     page.get_by_label("Find the collection").wait_for()
@@ -170,7 +174,7 @@ def test_without_script(page_of, site):
     page = page_of("ada", java_script_enabled=False)
     consent_to_research(page, site)
     page.goto(site.url + files_of(seed.RESEARCH, RUN))
-    page.get_by_label("Pick quality.csv").check()
+    page.get_by_label("Select quality.csv").check()
     page.get_by_role("button", name="Transfer…").click()
     page.get_by_label("Find the collection").fill("tutorial")
     page.get_by_role("button", name="Find", exact=True).click()
@@ -227,7 +231,7 @@ def test_hostile_names_do_nothing(page_of, site):
     page.goto(site.url + ODD)
     assert page.get_by_text("<img src=x onerror=alert(1)>.txt").is_visible()
     assert page.locator("main img").count() == 0
-    page.get_by_label("Pick all on this page").check()
+    page.get_by_label("Select all").check()
     page.get_by_role("button", name="Transfer…").click()
     page.get_by_label("Find the collection").fill("research storage")
     page.keyboard.press("Enter")
