@@ -196,6 +196,11 @@ export class Grid {
     this.above = this.space();
     this.below = this.space();
     this.body.replaceChildren(this.above, this.below);
+    this.nothing = document.createElement("p");
+    this.nothing.className = "nothing";
+    this.nothing.textContent = "Nothing here fits the filter.";
+    this.nothing.hidden = true;
+    this.scroll.append(this.nothing);
     this.scroll.addEventListener("scroll", () => this.soon(), { passive: true });
     table.addEventListener("keydown", (event) => this.key(event));
     this.scroll.addEventListener("keydown", (event) => {
@@ -215,8 +220,7 @@ export class Grid {
     const row = document.createElement("tr");
     row.className = "space";
     row.setAttribute("aria-hidden", "true");
-    const cell = row.insertCell();
-    cell.colSpan = this.heads.length;
+    row.insertCell();
     return row;
   }
 
@@ -253,6 +257,7 @@ export class Grid {
     this.below.cells[0].style.height = `${Math.max(0, this.found - last) * this.height}px`;
     this.above.hidden = first === 0;
     this.below.hidden = last >= this.found;
+    this.nothing.hidden = this.found > 0;
     this.table.setAttribute("aria-rowcount", this.found + 1);
     this.rove();
     if (this.held) {
@@ -390,7 +395,7 @@ export class Grid {
   focusin(event) {
     const cell = event.target.closest("td, th");
     const place = cell?.closest("tr");
-    if (!place || cell.colSpan > 1) return;
+    if (!place) return;
     const row = place.dataset.index === undefined ? -1 : Number(place.dataset.index);
     this.active = { row, col: cell.cellIndex };
     this.rove();

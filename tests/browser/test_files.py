@@ -232,6 +232,7 @@ def test_what_is_selected_survives_order_filter_and_scrolling(page_of, site, man
     assert summary(page) == "3 selected, 3.0 KiB"
     page.get_by_label("Filter by name").fill("00000?.dat")
     cell(page, "file-002499.dat").wait_for(state="detached")
+    assert page.get_by_text("Nothing here fits the filter").is_visible()
     page.get_by_label("Filter by name").fill("*00000?.dat")
     cell(page, "file-000009.dat").wait_for()
     assert page.get_by_label("Select file-000004.dat").is_checked()
@@ -361,3 +362,6 @@ def test_axe_and_our_own_eyes_find_nothing(page_of, site, scheme, width):
         assert look(page, "smallTargets") == [], address
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, address
+        for table in page.get_by_role("grid").all():
+            room = table.locator("xpath=..").bounding_box()["width"]
+            assert table.bounding_box()["width"] > room - 20, address

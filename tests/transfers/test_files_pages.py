@@ -140,6 +140,16 @@ def test_refresh_asks_globus_again_and_leads_back(ada, sandbox):
     assert calls(sandbox) == 1
 
 
+def test_a_protected_folder_is_asked_for_at_each_look(ada, sandbox):
+    for _ in range(2):
+        sandbox.forget_requests()
+        answer = ada.get("/files/", at("/", id=seed.CLINICAL))
+        assert "study-001" in text_of(answer)
+        assert calls(sandbox) == 1
+    rows(ada, "/", id=seed.CLINICAL)  # goes on in the open page
+    assert calls(sandbox) == 1
+
+
 @pytest.mark.parametrize(
     "back",
     [

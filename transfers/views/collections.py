@@ -59,9 +59,22 @@ def name_of(user: User, collection_id: UUID) -> str:
 
     :raises GlobusFailure: it does not exist for them, or Globus did not say
     """
-    key = f"collection-name:{user.pk}:{collection_id}"
-    name = cache.get(key)
-    if name is None:
-        name = str(collections.collection(transfer_client(user), collection_id))
-        cache.set(key, name, NAME_KEPT_SECONDS)
-    return str(name)
+    return _facts_of(user, collection_id)[0]
+
+
+def is_protected(user: User, collection_id: UUID) -> bool:
+    """Whether it is of high assurance: who looks is to be asked about each time.
+
+    :raises GlobusFailure: see ``name_of``
+    """
+    return _facts_of(user, collection_id)[1]
+
+
+def _facts_of(user: User, collection_id: UUID) -> tuple[str, bool]:
+    key = f"collection-facts:{user.pk}:{collection_id}"
+    facts: tuple[str, bool] | None = cache.get(key)
+    if facts is None:
+        found = collections.collection(transfer_client(user), collection_id)
+        facts = (str(found), found.high_assurance)
+        cache.set(key, facts, NAME_KEPT_SECONDS)
+    return facts

@@ -21,7 +21,7 @@ from portal.middleware import failure_context
 from transfers import collections, folders, keeping
 from transfers.folders import PAGE_ROWS, Asked, View, open_folder
 from transfers.paths import BadPath, normalised
-from transfers.views.collections import name_of
+from transfers.views import collections as collection_pages
 from transfers.views.panes import COLUMNS, ROWS, SIDES, Address, Pane, back
 from transfers.views.reading import collection_id_of, whole
 
@@ -64,8 +64,11 @@ def _fill(request: SignedInRequest, pane: Pane) -> int:
         return 200
     try:
         pane.collection_id = collection_id_of(asked)
-        pane.name = name_of(request.user, pane.collection_id)
-        folder = open_folder(_asked(request, pane, pane.collection_id))
+        pane.name = collection_pages.name_of(request.user, pane.collection_id)
+        # What was kept says nothing about whether the person may still look.
+        is_protected = collection_pages.is_protected(request.user, pane.collection_id)
+        look = folders.ask_globus if is_protected else open_folder
+        folder = look(_asked(request, pane, pane.collection_id))
         found = folder.found(pane.view)
         pane.rows = folder.rows(found[pane.offset : pane.offset + ROWS])
         pane.found, pane.found_bytes = len(found), folder.weight(pane.view)
