@@ -533,6 +533,18 @@ def test_paths_and_commands_to_take_along(ada):
     assert f"globus stat {seed.LAPTOP}:/Documents/paper.tex" in page
 
 
+def test_commands_to_the_folder_of_the_other_pane(ada):
+    other = {"destination_id": seed.TUTORIAL_2, "destination_path": "/~/in box/"}
+    page = text_of(ada.post("/files/copy/", pick(ada, "figures", **other)))
+    command = (
+        f"globus transfer --recursive {seed.LAPTOP}:/Documents/figures "
+        f"&#x27;{seed.TUTORIAL_2}:/~/in box/figures&#x27;"
+    )
+    assert command in page
+    page = text_of(ada.post("/files/copy/", pick(ada, "figures")))
+    assert "globus transfer" not in page
+
+
 # --- nothing is lost
 
 

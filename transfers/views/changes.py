@@ -242,6 +242,7 @@ def copy(request: SignedInRequest, picked: Picked) -> HttpResponse:
         "commands": "\n".join(
             _command(picked.collection_id, path, is_folder) for path, is_folder in paths
         ),
+        "transfers": "\n".join(_transfer_commands(request, picked, paths)),
         "cut_off": picked.count - len(names),
     }
     return render(request, "transfers/copy.html", context)
@@ -251,6 +252,24 @@ def _command(collection_id: UUID, path: str, is_folder: bool) -> str:
     verb = "ls" if is_folder else "stat"
     end = "/" if is_folder else ""
     return f"globus {verb} {_quoted(f'{collection_id}:{path}{end}')}"
+
+
+def _transfer_commands(
+    request: SignedInRequest, picked: Picked, paths: list[tuple[str, bool]]
+) -> list[str]:
+    """To the folder that the other pane shows, if there is one."""
+    try:
+        other = UUID(request.POST.get("destination_id", ""))
+        folder = normalised(request.POST.get("destination_path", ""), folder=True)
+    except (ValueError, BadPath):
+        return []
+    commands = []
+    for path, is_folder in paths:
+        source = _quoted(f"{picked.collection_id}:{path}")
+        arrives = _quoted(f"{other}:{folder}{path.rpartition('/')[2]}")
+        recursive = "--recursive " if is_folder else ""
+        commands.append(f"globus transfer {recursive}{source} {arrives}")
+    return commands
 
 
 def _quoted(text: str) -> str:
