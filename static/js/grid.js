@@ -14,6 +14,7 @@ const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 const UNSEEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const LONGEST_SHOWN = 255;
+const LOST = "The folder has changed. What was selected is let go; please select again.";
 const SVG = "http://www.w3.org/2000/svg";
 
 /** “3.4 GiB”, as the pages say it without script. */
@@ -169,7 +170,8 @@ export class Grid {
     if (!isOther) return;
     for (const key of [...this.pages.keys()]) if (this.pages.get(key)?.data !== data) this.pages.delete(key);
     this.clear();
-    if (lost) this.page.say("The folder has changed. What was selected is let go; please select again.");
+    this.lost = lost;
+    if (lost) this.page.say(LOST);
     this.showPicked();
   }
 
@@ -193,6 +195,7 @@ export class Grid {
     });
     table.tHead.rows[0].setAttribute("aria-rowindex", "1");
     table.setAttribute("aria-colcount", this.heads.length);
+    this.takeTicked();
     this.above = this.space();
     this.below = this.space();
     this.body.replaceChildren(this.above, this.below);
@@ -214,6 +217,17 @@ export class Grid {
     this.pickAll.addEventListener("change", () => this.pickEverything(this.pickAll.checked));
     new ResizeObserver(() => this.soon()).observe(this.scroll);
     this.showPicked();
+  }
+
+  /** Boxes that were ticked before this script was there. */
+  takeTicked() {
+    const ticked = new Set([...this.body.querySelectorAll("input:checked")].map((box) => Number(box.value)));
+    if (!ticked.size) return;
+    for (const page of this.pages.values()) {
+      page?.data.numbers.forEach((number, at) => {
+        if (ticked.has(number)) this.set(number, fileSize(page.row(at)), true);
+      });
+    }
   }
 
   space() {
@@ -620,15 +634,16 @@ export class Grid {
 
   /** Another order or filter of the same folder; what is picked stays picked. */
   async show(changes, words) {
+    const before = { view: this.view, pages: this.pages };
     this.view = { ...this.view, ...changes };
     this.turn += 1;
-    this.pages.clear();
+    this.pages = new Map();
     this.form.closest("[data-pane]").setAttribute("aria-busy", "true");
     const turn = this.turn;
     const came = await this.load(0);
     if (turn !== this.turn) return;
     this.form.closest("[data-pane]").removeAttribute("aria-busy");
-    if (!came) return;
+    if (!came) { Object.assign(this, before); return; }
     this.page.remember(this.side, { sort: this.view.sort === "name" ? "" : this.view.sort, filter: this.view.filter, kind: this.view.kind, offset: "" });
     this.field("filter").value = this.view.filter;
     this.field("kind").value = this.view.kind;
@@ -643,7 +658,9 @@ export class Grid {
     this.render();
     this.showPicked();
     if (this.table.contains(document.activeElement)) this.cell()?.focus({ preventScroll: true });
-    this.page.say(words ?? this.usual);
+    if (this.lost) this.page.say(LOST);
+    else this.page.say(words ?? this.usual);
+    this.lost = 0;
   }
 
   showOrder() {

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from sandbox import seed
+from tests.browser.site import allow, give_consent
 from tests.browser.test_axe import problems
 from tests.browser.test_browser import look, send_on, watch_to_the_end
 
@@ -317,10 +318,68 @@ def test_a_consent_on_the_way_and_the_folder_appears(page_of, site):
     page = page_of("ada")
     page.goto(site.url + at("/"))
     page.goto(site.url + at(RUN, seed.RESEARCH))
-    from tests.browser.site import give_consent
-
     give_consent(page, site)
     assert names(page) == ["quality.csv", "reads.fastq.gz", "run.json"]
+
+
+def test_what_was_ticked_before_the_script_came_stays(page_of, site):
+    page = page_of("ada")
+    held = []
+    page.route("**/files/rows/**", lambda route: held.append(route))
+    page.goto(site.url + at("/Documents/"))
+    page.get_by_label("Select paper.tex").check()
+    until(page, lambda: held)
+    held[0].continue_()
+    grid(page)
+    assert summary(page) == "1 selected, 24 bytes"
+    assert page.get_by_label("Select paper.tex").is_checked()
+
+
+def test_a_session_that_ended_leads_back_to_the_same_view(page_of, site):
+    page = page_of("ada")
+    page.goto(site.url + at("/Documents/"))
+    grid(page)
+    page.context.clear_cookies(name="sessionid")
+    grid(page).get_by_role("link", name="Size").click()
+    page.wait_for_url(re.compile("/login/"))
+    page.get_by_role("button", name="Sign in with Globus").click()
+    allow(page, site)
+    assert "origin_path=/Documents/" in page.url
+    assert names(page) == ["figures", "paper.tex"]
+
+
+def test_a_folder_that_changed_elsewhere_lets_the_selection_go(page_of, site):
+    site.sandbox.generate(seed.LAPTOP, "/first", 3)
+    page = page_of("ada")
+    page.goto(site.url + at("/first/"))
+    page.get_by_label("Select file-000001.dat").check()
+    other = page.context.new_page()
+    other.goto(site.url + at("/first/"))
+    cell(grid(other), "file-000000.dat").focus()
+    other.keyboard.press("F2")
+    other.get_by_label("New name").fill("aaa.dat")
+    other.keyboard.press("Enter")
+    cell(grid(other), "aaa.dat").wait_for()
+    grid(page).get_by_role("link", name="Size").click()
+    cell(grid(page), "aaa.dat").wait_for()
+    assert summary(page).startswith("3 entries")
+    said = page.locator("#announcer")
+    until(page, lambda: "The folder has changed" in said.inner_text())
+
+
+def test_a_portal_that_does_not_answer_keeps_what_is_shown(page_of, site):
+    page = page_of("ada")
+    page.goto(site.url + at("/Documents/"))
+    grid(page)
+    page.get_by_label("Select paper.tex").check()
+    page.route("**/files/rows/**", lambda route: route.abort())
+    grid(page).get_by_role("link", name="Size").click()
+    page.get_by_text("Nothing is lost; try again").wait_for()
+    assert names(page) == ["figures", "paper.tex"]
+    assert summary(page).startswith("1 selected")
+    page.unroute("**/files/rows/**")
+    grid(page).get_by_role("link", name="Name").click()
+    page.get_by_text("Nothing is lost; try again").wait_for(state="detached")
 
 
 def test_hostile_names_stand_in_the_grid_and_do_nothing(page_of, site):
