@@ -570,3 +570,86 @@ class RequirementNotice(models.Model):
 
     def __str__(self) -> str:
         return f"notice {self.pk}"
+
+
+class Webhook(models.Model):
+    """An address that somebody wants to be told at; what is sent is signed.
+
+    The key is shown once, when it is made, and sealed from then on.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    url = models.CharField("address", max_length=1000)
+    sealed_key = models.BinaryField(editable=False)
+    created_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"webhook {self.pk}"
+
+    def seal_key(self, key: str) -> None:
+        self.sealed_key = vault.seal(key, self.binding_of("sealed_key"))
+
+    def key(self) -> Secret:
+        return vault.open_sealed(self.sealed_key, self.binding_of("sealed_key"))
+
+    def binding_of(self, column: str) -> vault.Binding:
+        return vault.Binding(
+            table="webhook", column=column, row=str(self.pk), owner=f"webhook:{self.pk}"
+        )
+
+
+class OutboxMessage(models.Model):
+    """Something to be told once, to a person by mail or to a webhook.
+
+    Waiting -> Sent or Given up. Put in with whatever it is about, in one transaction;
+    ``key`` says what that is, so that it is told once however often it is noticed.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        SENT = "sent"
+        GIVEN_UP = "given_up", "Given up"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    #: what happened to what, and whom it is told: ``run:<id>:failed:user:<id>``
+    key = models.CharField(max_length=250, unique=True)
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.CASCADE, related_name="outbox_messages"
+    )
+    webhook = models.ForeignKey(
+        Webhook, null=True, on_delete=models.CASCADE, related_name="outbox_messages"
+    )
+    subject = models.CharField(max_length=200)
+    #: the text of the mail
+    body = models.TextField(blank=True)
+    #: the document for the webhook
+    payload = models.JSONField(default=dict, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    created_at = models.DateTimeField(default=timezone.now)
+    #: when it is tried (again); while a worker has it, when it is taken for dead
+    next_try_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=True) ^ Q(webhook__isnull=True),
+                name="message_has_one_recipient",
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(state="waiting"),
+                name="outbox_waiting",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"message {self.pk}"

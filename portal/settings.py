@@ -230,6 +230,10 @@ DEFAULT_FROM_EMAIL = env.env_str(
 #: whether people get a mail when work in the background needs them
 MAIL_WHEN_NEEDED = env.env_bool("PORTAL_MAIL_WHEN_NEEDED", default=True)
 
+#: whether webhooks may lead into private networks and go without TLS; for tests, and
+#: for a receiver beside the portal
+WEBHOOKS_TO_PRIVATE = env.env_bool("PORTAL_WEBHOOKS_TO_PRIVATE", default=False)
+
 # Workers (security.md section 6). Redis carries messages, Postgres holds the truth.
 CELERY_BROKER_URL = env.broker_from_url(REDIS_URL)
 CELERY_ACCEPT_CONTENT = ["json"]

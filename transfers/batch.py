@@ -39,13 +39,12 @@ class Line:
     external_checksum: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Without what was not said, so that equal lines are equal rows."""
+        """As ``Job.items`` keeps it."""
         row: dict[str, Any] = {
             "source_path": self.source_path,
             "destination_path": self.destination_path,
+            "recursive": self.recursive,
         }
-        if self.recursive is not None:
-            row["recursive"] = self.recursive
         if self.external_checksum:
             row["external_checksum"] = self.external_checksum
         return row

@@ -103,6 +103,7 @@ OPTIONS: dict[str, Callable[[Any], bool]] = {
     "encrypt_data": _is_flag,
     "skip_source_errors": _is_flag,
     "fail_on_quota_errors": _is_flag,
+    "store_base_path_info": _is_flag,
     "notify_on_succeeded": _is_flag,
     "notify_on_failed": _is_flag,
     "notify_on_inactive": _is_flag,

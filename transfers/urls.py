@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from transfers.views import activity, collections, files, jobs, sending
+from transfers.views import (
+    activity,
+    collections,
+    files,
+    job_exchange,
+    job_forms,
+    job_plans,
+    jobs,
+    sending,
+)
 
 app_name = "transfers"
 urlpatterns = [
@@ -20,8 +29,19 @@ urlpatterns = [
     path("transfers/<uuid:pk>/way-on/", activity.way_on, name="way_on"),
     path("transfers/<uuid:pk>/resume/", activity.resume, name="resume"),
     path("jobs/", jobs.jobs, name="jobs"),
-    path("jobs/new/", jobs.job_new, name="job_new"),
+    path("jobs/bulk/", jobs.bulk, name="jobs_bulk"),
+    path("jobs/waiting/", jobs.waiting, name="jobs_waiting"),
+    path("jobs/calendar/", job_plans.due, name="jobs_calendar"),
+    path("jobs/figures/", job_plans.numbers, name="jobs_figures"),
+    path("jobs/import/", job_exchange.take_in, name="job_import"),
+    path("jobs/new/", job_forms.new, name="job_new"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),
+    path("jobs/<uuid:pk>/edit/", job_forms.edit, name="job_edit"),
+    path("jobs/<uuid:pk>/duplicate/", job_forms.duplicate, name="job_duplicate"),
+    path("jobs/<uuid:pk>/remove/", job_forms.remove, name="job_remove"),
+    path("jobs/<uuid:pk>/hold/", jobs.hold, name="job_hold"),
+    path("jobs/<uuid:pk>/export/<slug:form>/", job_exchange.export, name="job_export"),
+    path("jobs/<uuid:pk>/webhook/", job_exchange.webhook, name="job_webhook"),
     path("jobs/<uuid:pk>/run/", jobs.run_now, name="run_now"),
     path("jobs/runs/<uuid:pk>/", jobs.run, name="run"),
     path("jobs/runs/<uuid:pk>/progress/", jobs.run_progress, name="run_progress"),

@@ -13,7 +13,9 @@ from django.utils import timezone
 from accounts.models import ServiceAccount, User
 from transfers.claims import sweep_time
 from transfers.jobs.control import Chore, Hold, Limit, Share
+from transfers.jobs.desk import Desk, JobVersion
 from transfers.jobs.policies import Policies
+from transfers.jobs.roles import JobRole
 from transfers.jobs.timing import Schedule
 from transfers.paths import BadPath, is_within, normalised
 
@@ -22,6 +24,8 @@ __all__ = [
     "Chore",
     "Hold",
     "Job",
+    "JobRole",
+    "JobVersion",
     "Limit",
     "Run",
     "RunStep",
@@ -30,7 +34,7 @@ __all__ = [
 ]
 
 
-class Job(Policies):
+class Job(Policies, Desk):
     """A stored piece of work: what a service account lists, transfers or mirrors.
 
     A mirror is a transfer with a sync level (among its options), and with
@@ -161,7 +165,9 @@ class Job(Policies):
             "service_account": self.service_account.name,
             "client_id": str(self.service_account.client_id),
             "source_collection": str(self.source_collection),
+            "source_name": self.source_name,
             "source_path": self.source_path,
+            "destination_name": self.destination_name,
             "destination_collection": (
                 str(self.destination_collection) if self.destination_collection else ""
             ),
@@ -258,6 +264,10 @@ class Run(models.Model):
         "self", null=True, on_delete=models.SET_NULL, related_name="children"
     )
     lineage = models.CharField(max_length=15, choices=Lineage, blank=True)
+    #: the version of the job that it runs
+    job_version = models.ForeignKey(
+        JobVersion, null=True, on_delete=models.PROTECT, related_name="runs"
+    )
     #: the job as it was when the run was asked for; see ``Job.inputs``
     inputs = models.JSONField()
     #: as in the inputs, for limits and plots
@@ -306,6 +316,11 @@ class Run(models.Model):
     #: Globus's own words: untrusted text
     error_detail = models.TextField(blank=True)
 
+    #: when its end was looked at for ``transfers.jobs.notify``
+    told_at = models.DateTimeField(null=True)
+    #: what was told of it while it was under way
+    told_of = models.JSONField(default=list)
+
     objects = RunQuerySet.as_manager()
 
     class Meta:
@@ -339,6 +354,11 @@ class Run(models.Model):
                 fields=["service_account"],
                 condition=Q(state__in=_UNDER_WAY),
                 name="run_under_way",
+            ),
+            models.Index(
+                fields=["finished_at"],
+                condition=Q(told_at__isnull=True, state__in=_ENDS),
+                name="run_untold",
             ),
             models.Index(fields=["parent"], name="run_children"),
             models.Index(

@@ -1,0 +1,97 @@
+"""Stores a job with all that hangs on it, as one change with a version and an audit."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import User
+from portal.globus.errors import PortalError
+from transfers.jobs import planning, versions
+from transfers.jobs.exchange import Parts
+from transfers.jobs.models import Job, JobRole
+
+
+class HasRuns(PortalError):
+    title = "This job has run"
+    advice = (
+        "A job that has run is archived instead of deleted, so that its runs still "
+        "say what they did."
+    )
+    status = 409
+
+
+def store(parts: Parts, *, by: User | None) -> Job:
+    """Saves a job, its groups and its schedules as they are in ``parts``.
+
+    Schedules that are not in there any more go; their runs stay.
+    """
+    job = parts.job
+    with transaction.atomic():
+        is_new = job._state.adding
+        job.save()
+        _store_roles(job, parts.roles)
+        kept = []
+        for schedule in parts.schedules:
+            schedule.job = job
+            planning.store(schedule)
+            kept.append(schedule.pk)
+        job.schedules.exclude(pk__in=kept).delete()
+        _finish(job, by, "create" if is_new else "change")
+    return job
+
+
+def _store_roles(job: Job, roles: list[JobRole]) -> None:
+    job.roles.all().delete()
+    for role in roles:
+        role.pk, role.job = None, job
+    JobRole.objects.bulk_create(roles)
+
+
+def archive(job: Job, *, by: User | None) -> None:
+    """Out of the lists, and never due again; its runs stay."""
+    with transaction.atomic():
+        job.archived_at = timezone.now()
+        job.enabled = False
+        job.save(update_fields=["archived_at", "enabled"])
+        _plan_anew(job)
+        _finish(job, by, "archive")
+
+
+def bring_back(job: Job, *, by: User | None) -> None:
+    """Back from the archive, switched off until somebody switches it on."""
+    with transaction.atomic():
+        job.archived_at = None
+        job.save(update_fields=["archived_at"])
+        _finish(job, by, "bring-back")
+
+
+def _plan_anew(job: Job) -> None:
+    for schedule in job.schedules.all():
+        planning.store(schedule)
+
+
+def delete(job: Job, *, by: User | None) -> None:
+    """:raises HasRuns: it has, so it can only be archived"""
+    with transaction.atomic():
+        name, account = job.name, job.service_account
+        pk = str(job.pk)
+        try:
+            job.delete()
+        except ProtectedError as err:
+            raise HasRuns from err
+        audit.record("job:row:delete", actor=by, owner=account, job=pk, name=name)
+
+
+def _finish(job: Job, by: User | None, verb: str) -> None:
+    version = versions.record(job, by=by)
+    audit.record(
+        f"job:row:{verb}",
+        actor=by,
+        owner=job.service_account,
+        job=str(job.pk),
+        name=job.name,
+        version=version.number if version else None,
+    )
