@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -45,7 +46,11 @@ class Bar:
 
 
 def runs_of(
-    user: User, since: datetime, *, account: str = "", collection: str = ""
+    user: User,
+    since: datetime,
+    *,
+    account: UUID | None = None,
+    collection: UUID | None = None,
 ) -> QuerySet[Run]:
     """Runs that ended, of jobs that ``user`` may see."""
     rows = Run.objects.filter(
@@ -89,7 +94,7 @@ def _day(moment: date | datetime) -> date:
     return moment.date() if isinstance(moment, datetime) else moment
 
 
-def _point(each: dict[str, Any]) -> Point:
+def _point(each: Mapping[str, Any]) -> Point:
     took = each["took"]
     return Point(
         _day(each["at"]),
@@ -102,10 +107,15 @@ def _point(each: dict[str, Any]) -> Point:
 
 def by_account(rows: QuerySet[Run]) -> list[dict[str, Any]]:
     summed = rows.order_by().values("service_account", "service_account__name")
-    return [
+    found = [
         _row(str(each["service_account"]), each["service_account__name"], each)
-        for each in summed.annotate(**_SUMS).order_by("-runs")[:MOST_ROWS]
+        for each in summed.annotate(**_SUMS)
     ]
+    return _most(found)
+
+
+def _most(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: -row["runs"])[:MOST_ROWS]
 
 
 def by_collection(rows: QuerySet[Run], user: User) -> list[dict[str, Any]]:
@@ -114,11 +124,11 @@ def by_collection(rows: QuerySet[Run], user: User) -> list[dict[str, Any]]:
     totals: dict[str, dict[str, Any]] = {}
     for side in ("source_collection", "destination_collection"):
         summed = rows.order_by().exclude(**{side: None}).values(side)
-        for each in summed.annotate(**_SUMS).order_by("-runs")[:MOST_ROWS]:
+        for each in summed.annotate(**_SUMS):
             pk = str(each[side])
             row = _row(pk, names.get(each[side]) or pk, each)
             _add(totals, pk, row)
-    return sorted(totals.values(), key=lambda row: -row["runs"])[:MOST_ROWS]
+    return _most(totals.values())
 
 
 def _add(totals: dict[str, dict[str, Any]], pk: str, row: dict[str, Any]) -> None:
@@ -134,7 +144,7 @@ def _add(totals: dict[str, dict[str, Any]], pk: str, row: dict[str, Any]) -> Non
     before["size_bytes"] += row["size_bytes"]
 
 
-def _row(pk: str, name: str, each: dict[str, Any]) -> dict[str, Any]:
+def _row(pk: str, name: str, each: Mapping[str, Any]) -> dict[str, Any]:
     took = each["took"]
     return {
         "id": pk,

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.db.models import Field
 
 from accounts.models import User
 from transfers import batch
 from transfers.forms import LookMixin, PathField
+from transfers.jobs import templates
 from transfers.jobs.events import EVENTS
 from transfers.jobs.models import Job, JobRole
 from transfers.jobs.permissions import accounts_open_to
@@ -237,11 +239,27 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
                 if side not in self.errors:
                     row[side] = batch.below(data.get(side) or "/", row[side])
 
+    def clean_source_path(self) -> str:
+        return self._with_known_fields("source_path")
+
+    def clean_destination_path(self) -> str:
+        return self._with_known_fields("destination_path")
+
+    def _with_known_fields(self, name: str) -> str:
+        path: str = self.cleaned_data[name]
+        try:
+            templates.check(path)
+        except templates.BadTemplate as err:
+            raise ValidationError(err.advice) from err
+        return path
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         for name in _WITH_DEFAULT:
             if data.get(name) in (None, "") and name not in self.errors:
-                data[name] = Job._meta.get_field(name).get_default()
+                column = Job._meta.get_field(name)
+                assert isinstance(column, Field)
+                data[name] = column.get_default()
         if not data.get("owner"):
             data["owner"] = self.instance.owner if self.instance.owner_id else self.by
         if data.get("kind") == Job.Kind.LIST and data.get("batch"):
@@ -277,7 +295,7 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
     def _post_clean(self) -> None:
         if "batch" in self.cleaned_data:
             self.instance.items = self.cleaned_data["batch"]
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]  # the stubs leave it out
 
 
 def _access(role: JobRole) -> str:

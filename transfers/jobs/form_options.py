@@ -75,9 +75,11 @@ class OptionsForm(LookMixin, forms.Form):
         "own messages are below.",
     )
 
-    def __init__(self, *args: Any, options: Mapping[str, Any], **kwargs: Any) -> None:
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, options: Mapping[str, Any]
+    ) -> None:
         """:param options: of the job as it is"""
-        super().__init__(*args, initial=_initial(options), **kwargs)
+        super().__init__(data, initial=_initial(options))
         self._kept = {
             name: value for name, value in options.items() if name not in _HERE
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -81,9 +82,12 @@ class ScheduleForm(LookMixin, forms.Form):
     )
 
     def __init__(
-        self, *args: Any, schedule: Schedule | None = None, **kwargs: Any
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        schedule: Schedule | None = None,
     ) -> None:
-        super().__init__(*args, initial=_initial(schedule), **kwargs)
+        super().__init__(data, initial=_initial(schedule))
         self._row = schedule
         self.dress()
 

@@ -108,11 +108,13 @@ def activity(request: SignedInRequest) -> HttpResponse:
 
 
 def visible_to(user: User) -> Transfers:
-    """A person's own; for staff also what service accounts did."""
-    rows = Transfer.objects.filter(user=user)
-    if user.is_staff:
-        rows |= Transfer.objects.filter(service_account__isnull=False)
-    return rows.select_related("user", "service_account", "run__job")
+    """A person's own; for staff also what service accounts did for jobs they see."""
+    seen = Q(user=user)
+    if permissions.is_staff(user):
+        runs = Run.objects.exclude(job__in=permissions.jobs_open_to(user))
+        of_hidden_job = runs.filter(transfer=OuterRef("pk"))
+        seen |= Q(service_account__isnull=False) & ~Q(Exists(of_hidden_job))
+    return Transfer.objects.filter(seen).select_related("user", "service_account", "run__job")
 
 
 @require_safe
@@ -156,6 +158,9 @@ def cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
         return redirect("transfers:detail", pk=pk)
     if request.method != "POST":
         return render(request, "transfers/cancel.html", {"transfer": transfer})
+    run = getattr(transfer, "run", None)
+    if run is not None:
+        permissions.check(request.user, permissions.Action.RUN, run.job)
 
     submission.cancel(transfer_client(transfer.principal), transfer)
 

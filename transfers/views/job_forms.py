@@ -14,7 +14,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.forms import Form
-from django.forms.utils import ErrorDict
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -111,10 +110,8 @@ class Forms:
     def keep_errors_of(self, step: str) -> None:
         """A form that is still being filled in is not blamed for what is to come."""
         for form in self.all:
-            errors = form.errors
-            form._errors = ErrorDict(
-                {name: errors[name] for name in STEPS.get(step, ()) if name in errors}
-            )
+            for name in set(form.errors) - set(STEPS.get(step, ())):
+                del form.errors[name]
 
     def parts(self, others: list[Schedule]) -> Parts:
         first = self.when.schedule()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -80,8 +81,8 @@ def numbers(request: SignedInRequest) -> HttpResponse:
     context = {
         "days": days,
         "spans": figures.SPANS.items(),
-        "account": account,
-        "collection": collection,
+        "account": str(account or ""),
+        "collection": str(collection or ""),
         "choices": choices(request.user),
         "points": points,
         "total": sum(point.runs for point in points),
@@ -97,15 +98,20 @@ def numbers(request: SignedInRequest) -> HttpResponse:
 
 
 def _plots(points: list[figures.Point]) -> list[dict[str, Any]]:
-    kinds = (
-        ("moved", "Moved", [p.size_bytes for p in points], lambda v: size(int(v))),
+    kinds: tuple[tuple[str, str, Sequence[float], Callable[[float], str]], ...] = (
+        (
+            "moved",
+            "Moved",
+            [p.size_bytes for p in points],
+            lambda value: size(int(value)),
+        ),
         (
             "took",
             "Average duration",
             [p.seconds for p in points],
-            lambda v: duration_words(int(v)),
+            lambda value: duration_words(int(value)),
         ),
-        ("failed", "Failures", [p.failed for p in points], lambda v: f"{v:,}"),
+        ("failed", "Failures", [p.failed for p in points], lambda value: f"{value:,}"),
     )
     return [
         {
@@ -124,8 +130,8 @@ def _plots(points: list[figures.Point]) -> list[dict[str, Any]]:
     ]
 
 
-def _id(request: HttpRequest, name: str) -> str:
+def _id(request: HttpRequest, name: str) -> UUID | None:
     try:
-        return str(UUID(request.GET.get(name, "")))
+        return UUID(request.GET.get(name, ""))
     except ValueError:
-        return ""
+        return None
