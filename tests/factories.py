@@ -13,7 +13,8 @@ from accounts.models import Principal, ServiceAccount, Token, User, owner_fields
 from accounts.service_accounts import replace_secret
 from portal.globus import scopes
 from sandbox import seed
-from transfers.jobs.models import Job, Run
+from transfers.jobs import planning
+from transfers.jobs.models import Job, Run, Schedule
 from transfers.models import Transfer
 from transfers.submission import Item, document_for, row_for
 
@@ -114,3 +115,11 @@ def make_run(job: Job | None = None, *, state: str = "waiting", **fields: Any) -
         state=state,
         **fields,
     )
+
+
+def make_schedule(job: Job | None = None, **fields: Any) -> Schedule:
+    """Every hour, on the hour, from the given moment (``now``) on."""
+    now = fields.pop("now", None) or timezone.now()
+    schedule = Schedule(job=job or make_job(), **{"cron": "0 * * * *"} | fields)
+    planning.save(schedule, now=now)
+    return schedule

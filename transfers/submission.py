@@ -62,11 +62,13 @@ class Item:
     """One thing to copy.
 
     :ivar recursive: whether it is a folder; nothing said, Globus finds out
+    :ivar external_checksum: of the source file, for Globus to compare with
     """
 
     source_path: str
     destination_path: str
     recursive: bool | None = None
+    external_checksum: str = ""
 
 
 def _is_flag(value: Any) -> bool:
@@ -199,6 +201,8 @@ def _item(item: Item, *, same_collection: bool) -> dict[str, Any]:
     }
     if item.recursive is not None:
         row["recursive"] = item.recursive
+    if item.external_checksum:
+        row["external_checksum"] = item.external_checksum
     return row
 
 

@@ -157,7 +157,7 @@ class Chore(models.Model):
     """Something that a tick does only now and then, by whoever comes first."""
 
     name = models.CharField(max_length=40, primary_key=True)
-    done_at = models.DateTimeField()
+    next_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return self.name

@@ -19,6 +19,7 @@ from django.db.models import Model
 
 from accounts.models import ServiceAccount, User
 from portal.globus.errors import PortalError
+from transfers.jobs import schedules
 from transfers.jobs.events import EVENTS
 from transfers.jobs.models import Job, JobRole, Schedule
 from transfers.storable import storable
@@ -210,6 +211,10 @@ def check(parts: Parts) -> list[str]:
         problems.append(f"Tell of: choose among {', '.join(EVENTS)}.")
     for number, schedule in enumerate(parts.schedules, start=1):
         _check(schedule, f"Schedule {number}, ", problems)
+        try:
+            schedules.rhythm_of(schedule)
+        except schedules.BadSchedule as err:
+            problems += [f"Schedule {number}: {each}" for each in err.problems.values()]
     return problems
 
 

