@@ -10,7 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
-from transfers.jobs import runs
+from transfers.jobs import runs, versions
 from transfers.jobs.models import Job, Run, RunStep
 from transfers.models import Transfer
 
@@ -71,6 +71,13 @@ class JobAdmin(admin.ModelAdmin[Job]):
                 self.message_user(request, f"{job}: {err.advice}", messages.ERROR)
             else:
                 self.message_user(request, f"{job} is on its way.", messages.SUCCESS)
+
+    def save_related(
+        self, request: HttpRequest, form: Any, formsets: Any, change: bool
+    ) -> None:
+        super().save_related(request, form, formsets, change)
+        assert isinstance(request.user, User)
+        versions.record(form.instance, by=request.user)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"owner": request.user.pk}

@@ -13,10 +13,11 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts import notices, pending
+from accounts import notices, outbox, pending
+from accounts import queue as accounts_queue
 from transfers import queue
 from transfers.claims import RUN_CLAIM_LASTS
-from transfers.jobs import line, stopping
+from transfers.jobs import line, notify, stopping
 from transfers.jobs.aftermath import POISON
 from transfers.jobs.following import follow_all
 from transfers.jobs.models import Run
@@ -44,6 +45,10 @@ def sweep(*, now: datetime | None = None) -> None:
     line.explain(now)
     for notice_id in notices.due(now):
         queue.mail_notice(notice_id)
+    notify.sweep(now)
+    if outbox.is_due(now):
+        accounts_queue.send_messages()
+    outbox.forget_old(now)
     pending.forget_old(now=now)
 
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from accounts.models import ServiceAccount, ServiceAccountSecret, User
 from accounts.service_accounts import replace_secret
 from portal.env import BadSetting, env_secret, env_str
+from transfers.jobs import versions
 from transfers.jobs.models import Job
 
 OWNER = "demo-operator"
@@ -60,6 +61,7 @@ class Command(BaseCommand):
         for job in (list_job(options), transfer_job(options)):
             job.service_account, job.owner = account, owner
             store(job)
+            versions.record(job, by=owner)
             self.stdout.write(
                 f"{job.name}: {job.get_kind_display()}, {job.source_path}"
             )
