@@ -15,13 +15,15 @@ from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
-from django.db.models import Model
+from django.db.models import CharField, Model
 
 from accounts.models import ServiceAccount, User
 from portal.globus.errors import PortalError
+from transfers import batch
 from transfers.jobs import schedules
 from transfers.jobs.events import EVENTS
 from transfers.jobs.models import Job, JobRole, Schedule
+from transfers.paths import BadPath, normalised
 from transfers.storable import storable
 
 FORMAT = 1
@@ -206,6 +208,7 @@ def check(parts: Parts) -> list[str]:
     """What the rows themselves have to say; empty when they can be saved."""
     problems: list[str] = []
     _check(parts.job, "", problems)
+    problems += _bad_items(parts.job.items)
     told = parts.job.tell_events
     if not isinstance(told, list) or not all(each in EVENTS for each in told):
         problems.append(f"Tell of: choose among {', '.join(EVENTS)}.")
@@ -216,6 +219,24 @@ def check(parts: Parts) -> list[str]:
         except schedules.BadSchedule as err:
             problems += [f"Schedule {number}: {each}" for each in err.problems.values()]
     return problems
+
+
+def _bad_items(items: Any) -> list[str]:
+    """What is wrong with a batch that no form has read."""
+    if not isinstance(items, list) or len(items) > batch.MOST_LINES:
+        return ["“items” is a list of things to copy."]
+    for number, item in enumerate(items, start=1):
+        try:
+            line = batch.Line.from_json(item)
+            for path in (line.source_path, line.destination_path):
+                normalised(path)
+            if line.as_json() | item != line.as_json():
+                return [f"Item {number} has parts that are not known."]
+        except BadPath as err:
+            return [f"Item {number}: {err.advice}"]
+        except (AttributeError, KeyError, TypeError):
+            return [f"Item {number} of “items” needs source_path, destination_path."]
+    return []
 
 
 def _check(row: Job | Schedule, what: str, problems: list[str]) -> None:
@@ -248,6 +269,9 @@ def _fill(
         if name not in names:
             continue
         column = row._meta.get_field(name)
+        if isinstance(column, CharField) and not isinstance(value, str):
+            problems.append(f"“{name}” has to be text.")
+            continue
         try:
             setattr(row, name, column.to_python(value) if value is not None else None)  # type: ignore[union-attr]
         except (ValidationError, TypeError, ValueError):

@@ -25,7 +25,7 @@ def new_run(job: Job, *, now: datetime, trigger: Run.Trigger, **fields: Any) -> 
     ready_at = fields.pop("ready_at", None) or now
     return Run(
         job=job,
-        job_version_id=fields.pop("job_version_id", job.version_id),
+        job_version_id=_version_id(job, fields.get("parent")),
         service_account_id=job.service_account_id,
         source_collection=inputs["source_collection"],
         destination_collection=inputs["destination_collection"] or None,
@@ -35,3 +35,8 @@ def new_run(job: Job, *, now: datetime, trigger: Run.Trigger, **fields: Any) -> 
         next_try_at=max(now, ready_at) + QUEUE_GRACE,
         **{"says": WAITS} | fields,
     )
+
+
+def _version_id(job: Job, parent: Run | None) -> int | None:
+    """What repeats a run does what the version of that run says."""
+    return parent.job_version_id if parent is not None else job.version_id
