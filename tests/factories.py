@@ -95,7 +95,7 @@ def make_job(service_account: ServiceAccount | None = None, **fields: Any) -> Jo
         "source_collection": seed.HARVEST,
         "source_path": "/sensors/",
     }
-    if fields.get("kind") == Job.Kind.TRANSFER:
+    if fields.get("kind") in Job.MOVING:
         defaults["destination_collection"] = seed.ARCHIVE
         defaults["destination_path"] = f"/incoming/{uuid.uuid4().hex[:6]}/"
     job = Job.objects.create(**defaults | fields)
@@ -111,7 +111,9 @@ def make_run(job: Job | None = None, *, state: str = "waiting", **fields: Any) -
     return Run.objects.create(
         job=job,
         service_account=job.service_account,
-        inputs=job.inputs(),
+        inputs=fields.pop("inputs", None) or job.inputs(),
+        source_collection=job.source_collection,
+        destination_collection=job.destination_collection,
         state=state,
         **fields,
     )

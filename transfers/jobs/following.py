@@ -41,7 +41,9 @@ def follow(run: Run, *, now: datetime | None = None) -> None:
         to = Run.State.MOVING
     if to is None or to == run.state or Run.State(run.state) not in SOURCES[to]:
         return
-    advance(run, to, says=transfer.says, now=now, **_errors(transfer, to))
+    # Why it is being stopped by us stays, until it has stopped.
+    errors = {} if run.cause else _errors(transfer, to)
+    advance(run, to, says=transfer.says, now=now, **errors)
 
 
 def _stopped_by_us(run: Run, now: datetime) -> None:
