@@ -9,6 +9,7 @@ from transfers.views import (
     job_exchange,
     job_forms,
     job_plans,
+    job_reruns,
     jobs,
     sending,
 )
@@ -45,5 +46,6 @@ urlpatterns = [
     path("jobs/<uuid:pk>/run/", jobs.run_now, name="run_now"),
     path("jobs/runs/<uuid:pk>/", jobs.run, name="run"),
     path("jobs/runs/<uuid:pk>/progress/", jobs.run_progress, name="run_progress"),
+    path("jobs/runs/<uuid:pk>/again/", job_reruns.rerun, name="run_again"),
     path("jobs/runs/<uuid:pk>/cancel/", jobs.run_cancel, name="run_cancel"),
 ]

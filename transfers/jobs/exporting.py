@@ -39,7 +39,7 @@ def as_json(job: Job) -> str:
 
 def as_shell(job: Job) -> str:
     """A script for ``sh`` with one ``globus`` command."""
-    head = ["#!/bin/sh", *_comment(job), "set -eu", *_CREDENTIALS]
+    head = ["#!/bin/sh", *_comment(job), *_left_out(job), "set -eu", *_CREDENTIALS]
     command = _ls(job) if job.kind == Job.Kind.LIST else _transfer(job)
     return "\n".join([*head, "", command]) + "\n"
 
@@ -55,6 +55,14 @@ def _comment(job: Job) -> list[str]:
     rows = list(job.schedules.order_by("created_at"))
     lines = [f"# {inert_text(job.name)}", f"# {describing.paragraph(job, rows)}"]
     return [*lines, f"# The service account: {job.service_account.client_id}"]
+
+
+def _left_out(job: Job) -> list[str]:
+    """What the command cannot say, where the job does."""
+    rules = job.options.get("filter_rules", [])
+    if all(rule.get("type") == "file" for rule in rules):
+        return []
+    return ["# The filters of the CLI are for files; those for folders are left out."]
 
 
 def _ls(job: Job) -> str:
@@ -98,6 +106,8 @@ def _option_words(job: Job) -> list[str]:
     if job.delete_extra:
         words.append("--delete-destination-extra")
     for rule in options.get("filter_rules", []):
+        if rule.get("type") == "dir":
+            continue
         words.append(f"--{rule.get('method', 'exclude')}={shlex.quote(rule['name'])}")
     for name in _LOCAL_USERS:
         if options.get(name):

@@ -58,6 +58,8 @@ PAGES = [
     ("post", "/jobs/{job}/webhook/", EDITS),
     ("get", "/jobs/runs/{run}/", SEES),
     ("get", "/jobs/runs/{run}/progress/", SEES),
+    ("get", "/jobs/runs/{run}/again/", RUNS),
+    ("post", "/jobs/runs/{run}/again/", RUNS),
     ("get", "/jobs/runs/{run}/cancel/", RUNS),
     ("post", "/jobs/runs/{run}/cancel/", RUNS),
 ]
