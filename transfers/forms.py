@@ -31,7 +31,10 @@ class LookMixin:
     def dress(self) -> None:
         for field in self.fields.values():
             widget = field.widget
-            if isinstance(widget, forms.CheckboxInput | forms.HiddenInput):
+            if isinstance(
+                widget,
+                forms.CheckboxInput | forms.HiddenInput | forms.CheckboxSelectMultiple,
+            ):
                 continue
             is_select = isinstance(widget, forms.Select)
             widget.attrs.setdefault(

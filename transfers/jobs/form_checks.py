@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.core.cache import cache
 from globus_sdk import TransferClient
 
 from accounts import tokens
@@ -15,11 +16,13 @@ from portal.globus import scopes
 from portal.globus.errors import NotFound, PortalError, globus_errors
 from transfers import browsing, collections
 from transfers.consents import sentence_for, with_own_consent
+from transfers.jobs.models import Job
 from transfers.paths import BadPath, normalised, parent
 from transfers.paths import name_of as name_of_path
 
 #: entries that a look into a folder asks for; more are not needed to say that it works
 LOOKED_AT = 200
+ASKED_AGAIN_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,28 @@ def names_of(
             except PortalError:
                 found[each] = ""
     return found
+
+
+def learn_names(job: Job) -> None:
+    """Stores what the collections of a job are called, if that is not known yet.
+
+    For jobs that were not made with the form; asked once in a while.
+    """
+    ids = [each for each in (job.source_collection, job.destination_collection) if each]
+    known = {job.source_collection: job.source_name}
+    if job.destination_collection:
+        known[job.destination_collection] = job.destination_name
+    if all(known.get(each) for each in ids) or not cache.add(
+        f"job-names:{job.pk}", True, ASKED_AGAIN_SECONDS
+    ):
+        return
+    found = names_of(job.service_account, ids, known)
+    job.source_name = found.get(job.source_collection, "")[:255]
+    if job.destination_collection:
+        job.destination_name = found.get(job.destination_collection, "")[:255]
+    Job.objects.filter(pk=job.pk).update(
+        source_name=job.source_name, destination_name=job.destination_name
+    )
 
 
 def source_reads(account: ServiceAccount, collection_id: UUID, path: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -45,11 +46,13 @@ class EditedInput(LookMixin, forms.Form):
         help_text="Stays with the run, for whoever looks at it later.",
     )
 
-    def __init__(self, *args: Any, inputs: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, inputs: dict[str, Any]
+    ) -> None:
         """:param inputs: of the run that is repeated"""
         initial = {name: inputs.get(name) for name in self.base_fields}
         initial["batch"] = batch.written(inputs.get("items") or [])
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(data, initial=initial)
         if inputs["kind"] == Job.Kind.LIST:
             for name in ("destination_path", "label", "batch"):
                 del self.fields[name]

@@ -20,6 +20,7 @@ from accounts.views import SignedInRequest
 from transfers.forms import RunNowForm
 from transfers.jobs import (
     describing,
+    form_checks,
     pausing,
     permissions,
     runs,
@@ -122,7 +123,10 @@ def _jobs(rows: list[Job]) -> str:
 @require_safe
 @for_staff
 def job(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    return _job_page(request, open_job(request, pk), RunNowForm())
+    found = open_job(request, pk)
+    if found.service_account.enabled:
+        form_checks.learn_names(found)
+    return _job_page(request, found, RunNowForm())
 
 
 def _job_page(
