@@ -9,6 +9,7 @@ from accounts import tokens
 from accounts.models import Principal
 from accounts.secret import Secret
 from portal.globus import scopes
+from portal.globus.budget import wait_for_turn
 from portal.globus.transport import PAGE, Patience, retry_config, shared_transport
 
 #: How long one client goes on with a token before it looks at the row again: a
@@ -19,14 +20,26 @@ LOOK_AGAIN_SECONDS = 60
 class VaultAuthorizer(GlobusAuthorizer):
     """Brings a principal's token to one SDK client; made anew for each client."""
 
-    def __init__(self, principal: Principal, resource_server: str) -> None:
+    def __init__(
+        self,
+        principal: Principal,
+        resource_server: str,
+        *,
+        counted: Patience | None = None,
+    ) -> None:
+        """:param counted: requests are counted, and wait as patiently as this"""
         self._principal = principal
+        self._counted = counted
         self._resource_server = resource_server
         self._token: tokens.FreshToken | None = None
         self._looked_at = 0.0
         self._renewed_after_401 = False
 
     def get_authorization_header(self) -> str:
+        if self._counted is not None:
+            # The SDK asks before each request, a repeated one too.
+            longest = self._counted.longest_wait_seconds
+            wait_for_turn(self._principal.owner_key, longest_seconds=longest)
         age = time.monotonic() - self._looked_at
         if self._token is None or age > LOOK_AGAIN_SECONDS:
             self._look()
@@ -51,7 +64,7 @@ class VaultAuthorizer(GlobusAuthorizer):
 def transfer_client(principal: Principal, patience: Patience = PAGE) -> TransferClient:
     """Acts for this principal and nobody else; asks for its token when it is used."""
     return TransferClient(
-        authorizer=VaultAuthorizer(principal, scopes.TRANSFER),
+        authorizer=VaultAuthorizer(principal, scopes.TRANSFER, counted=patience),
         transport=shared_transport("transfer", patience),
         retry_config=retry_config(patience),
     )

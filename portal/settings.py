@@ -96,6 +96,9 @@ DATABASES["default"]["OPTIONS"] |= {  # type: ignore[operator]
 }
 REDIS_URL = env.env_secret("REDIS_URL")
 
+# What Globus Transfer answers each identity in a second; 0: not counted.
+GLOBUS_REQUESTS_PER_SECOND = env.env_int("PORTAL_REQUESTS_PER_SECOND", 20)
+
 AUTH_USER_MODEL = "accounts.User"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
