@@ -165,6 +165,10 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
         assert isinstance(accounts, forms.ModelChoiceField)
         accounts.queryset = accounts_open_to(by).filter(enabled=True)
         accounts.empty_label = "Choose…"
+        accounts.error_messages["invalid_choice"] = (
+            "This service account is switched off, or you may not use it. Choose "
+            "another, or ask an administrator."
+        )
         kinds = self.fields["kind"]
         assert isinstance(kinds, forms.ChoiceField)
         kinds.choices = [("", "Choose…"), *Job.Kind.choices]

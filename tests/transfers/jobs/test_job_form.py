@@ -315,3 +315,15 @@ def test_hostile_names_do_nothing(browser, service_account):
         page = text_of(browser.get(address))
         assert "<script>alert" not in page
         assert "<img src=x>" not in page
+
+
+def test_an_account_that_was_switched_off_meanwhile_has_its_sentence(
+    browser, service_account
+):
+    job = make_job(service_account)
+    service_account.enabled = False
+    service_account.disabled_reason = "left the group"
+    service_account.save()
+    page = text_of(browser.post(f"/jobs/{job.pk}/edit/", mirror(service_account)))
+    assert "This service account is switched off" in page
+    assert browser.get(f"/jobs/{job.pk}/").status_code == 200

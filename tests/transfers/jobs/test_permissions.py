@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from tests.factories import make_job, make_run, make_user
+from tests.factories import make_job, make_run, make_transfer, make_user
 from transfers.jobs import permissions
 from transfers.jobs.models import Job, JobRole
 from transfers.jobs.permissions import Action
@@ -177,3 +177,15 @@ def test_bulk_changes_only_what_one_may_change(run):
 def test_a_refusal_says_whom_to_ask(run):
     answer = browser_of("may see", run.job).post(f"/jobs/{run.job_id}/run/")
     assert "Its owner" in answer.content.decode()
+
+
+def test_the_transfers_of_a_hidden_job_are_hidden_too(run):
+    run.transfer = make_transfer(run.service_account, status="ACTIVE")
+    run.save()
+    address = f"/transfers/{run.transfer.pk}/"
+    assert browser_of("other staff", run.job).get(address).status_code == 404
+    sees = browser_of("may see", run.job)
+    assert sees.get(address).status_code == 200
+    assert sees.post(f"{address}cancel/").status_code == 403
+    run.transfer.refresh_from_db()
+    assert run.transfer.cancel_asked_at is None
