@@ -10,7 +10,7 @@ from accounts import audit
 from accounts.models import User
 from portal.globus.errors import PortalError
 from transfers.jobs import planning, versions
-from transfers.jobs.exchange import SCHEDULE, Parts
+from transfers.jobs.exchange import PLAIN, POLICIES, SCHEDULE, TOLD, Parts
 from transfers.jobs.models import Job, JobRole, Schedule
 
 
@@ -23,6 +23,20 @@ class HasRuns(PortalError):
     status = 409
 
 
+#: What a form or a document may change; a worker writes the watermark meanwhile.
+_COLUMNS = [
+    *PLAIN,
+    *POLICIES,
+    *TOLD,
+    "service_account",
+    "owner",
+    "source_collection",
+    "source_name",
+    "destination_collection",
+    "destination_name",
+]
+
+
 def store(parts: Parts, *, by: User | None) -> Job:
     """Saves a job, its groups and its schedules as they are in ``parts``.
 
@@ -33,7 +47,10 @@ def store(parts: Parts, *, by: User | None) -> Job:
     job = parts.job
     with transaction.atomic():
         is_new = job._state.adding
-        job.save()
+        if is_new:
+            job.save()
+        else:
+            job.save(update_fields=_COLUMNS)
         _store_roles(job, parts.roles)
         kept = []
         for schedule in parts.schedules:

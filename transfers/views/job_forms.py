@@ -199,6 +199,9 @@ def _page(
         summary = describing.paragraph(job, rows) if not is_new else ""
     else:
         is_valid = forms.is_valid()
+        if action == "save" and _changed_meanwhile(data, job, is_new=is_new):
+            forms.job.add_error(None, _meanwhile(job))
+            is_valid = False
         if is_valid and action == "save":
             _store(request, forms, rows[1:])
             return redirect("transfers:job", job.pk)
@@ -221,6 +224,23 @@ def _page(
         "has_accounts": permissions.accounts_open_to(request.user).exists(),
     }
     return render(request, "transfers/jobs/form.html", context)
+
+
+def _changed_meanwhile(data: QueryDict, job: Job, *, is_new: bool) -> bool:
+    """Whether the form was opened before somebody else saved the job."""
+    seen = data.get("version", "")
+    return not is_new and bool(seen) and seen != str(job.version_id or "")
+
+
+def _meanwhile(job: Job) -> str:
+    version = job.versions.select_related("made_by").first()
+    if version is None:
+        return "The job has changed meanwhile. Save again if yours should stand."
+    changes = " ".join(version.changes) or "Everything."
+    return (
+        f"{version.made_by or 'Somebody'} has changed this job since you opened it. "
+        f"{changes} Save again if yours should stand."
+    )
 
 
 def _apply_choice(data: QueryDict) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -90,11 +91,25 @@ def numbers(request: SignedInRequest) -> HttpResponse:
         "width": figures.WIDTH,
         "height": figures.HEIGHT,
         "groups": (
-            ("account", "By service account", figures.by_account(rows)),
-            ("collection", "By collection", figures.by_collection(rows, request.user)),
+            _group("account", "By service account", figures.by_account(rows), days),
+            _group(
+                "collection",
+                "By collection",
+                figures.by_collection(rows, request.user),
+                days,
+            ),
         ),
     }
     return render(request, "transfers/jobs/figures.html", context)
+
+
+def _group(
+    key: str, title: str, rows: list[dict[str, Any]], days: int
+) -> tuple[str, str, list[dict[str, Any]]]:
+    """Each row with the address that narrows the page down to it."""
+    for row in rows:
+        row["query"] = f"?{urlencode({'days': days, key: row['id']})}"
+    return key, title, rows
 
 
 def _plots(points: list[figures.Point]) -> list[dict[str, Any]]:

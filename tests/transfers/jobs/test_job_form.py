@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils import timezone
 
 from sandbox import seed
 from tests.factories import make_job, make_run, make_service_account, make_user
+from transfers.jobs import saving
+from transfers.jobs.exchange import Parts
 from transfers.jobs.models import Job, Schedule
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -327,3 +332,28 @@ def test_an_account_that_was_switched_off_meanwhile_has_its_sentence(
     page = text_of(browser.post(f"/jobs/{job.pk}/edit/", mirror(service_account)))
     assert "This service account is switched off" in page
     assert browser.get(f"/jobs/{job.pk}/").status_code == 200
+
+
+def test_what_a_worker_wrote_meanwhile_stays(browser, service_account):
+    browser.post("/jobs/new/", mirror(service_account))
+    stale = Job.objects.get()
+    Job.objects.update(watermark=timezone.now())
+    saving.store(Parts(stale), by=None)
+    assert Job.objects.get().watermark is not None
+
+
+def test_two_people_do_not_undo_each_other_in_silence(browser, service_account):
+    browser.post("/jobs/new/", mirror(service_account))
+    job = Job.objects.get()
+    address = f"/jobs/{job.pk}/edit/"
+    page = text_of(browser.get(address))
+    seen = re.search(r'name="version" value="(\d+)"', page)[1]
+    browser.post(address, mirror(service_account, label="theirs"))
+    mine = mirror(service_account, label="mine", version=seen)
+    page = text_of(browser.post(address, mine))
+    assert "has changed this job since you opened it" in page
+    assert "Set the label to “theirs”" in page
+    assert Job.objects.get().label == "theirs"
+    again = mine | {"version": re.search(r'name="version" value="(\d+)"', page)[1]}
+    assert browser.post(address, again).status_code == 302
+    assert Job.objects.get().label == "mine"
