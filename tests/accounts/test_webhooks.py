@@ -7,6 +7,7 @@ import hmac
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_an_address_that_cannot_be_used_has_a_sentence(url):
 
 class Receiver(BaseHTTPRequestHandler):
     status = 204
-    seen: list = []
+    seen: ClassVar[list[Any]] = []
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))

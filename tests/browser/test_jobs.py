@@ -42,6 +42,8 @@ def test_the_form_works_without_script_on_a_phone(page_of, site):
     fill_in(page, "without script")
     page.get_by_role("button", name="Check that it can be read").click()
     page.get_by_text("It can be read: 3 entries").wait_for()
+    page.locator("summary").evaluate_all("all => all.forEach(one => one.click())")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert page.get_by_label("Name", exact=True).input_value() == "without script"
     page.get_by_role("button", name="Save the job").click()
     page.get_by_role("heading", name="without script").wait_for()

@@ -47,7 +47,12 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
         required=False,
         strip=False,
         widget=forms.Textarea(
-            attrs={"rows": 5, "spellcheck": "false", "wrap": "off", "class": "mono"}
+            attrs={
+                "rows": 5,
+                "spellcheck": "false",
+                "wrap": "off",
+                "class": "form-control mono",
+            }
         ),
         help_text="Instead of the whole source path: a line per file or folder, as "
         "for globus transfer --batch. Paths without a slash in front lie below the "

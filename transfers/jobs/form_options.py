@@ -61,7 +61,7 @@ class OptionsForm(LookMixin, forms.Form):
         label="Filters",
         required=False,
         widget=forms.Textarea(
-            attrs={"rows": 3, "spellcheck": "false", "class": "mono"}
+            attrs={"rows": 3, "spellcheck": "false", "class": "form-control mono"}
         ),
         help_text="A line each, for what lies in folders: “exclude *.tmp”, “include "
         "dir results”. The first line that fits decides; what fits none is copied.",

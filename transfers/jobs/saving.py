@@ -98,12 +98,14 @@ def bring_back(job: Job, *, by: User | None) -> None:
 def delete(job: Job, *, by: User | None) -> None:
     """:raises HasRuns: it has, so it can only be archived"""
     with transaction.atomic():
-        name, account = job.name, job.service_account
+        name, account, webhook = job.name, job.service_account, job.webhook
         pk = str(job.pk)
         try:
             job.delete()
         except ProtectedError as err:
             raise HasRuns from err
+        if webhook is not None:
+            webhook.delete()
         audit.record("job:row:delete", actor=by, owner=account, job=pk, name=name)
 
 

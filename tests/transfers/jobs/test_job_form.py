@@ -9,6 +9,8 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
+from accounts import webhooks
+from accounts.models import Webhook
 from sandbox import seed
 from tests.factories import make_job, make_run, make_service_account, make_user
 from transfers.jobs import saving
@@ -282,10 +284,13 @@ def test_a_job_that_has_run_is_archived_and_comes_back(browser, service_account)
     assert job.archived_at is None
 
 
-def test_a_job_that_never_ran_is_deleted(browser):
+def test_a_job_that_never_ran_is_deleted_with_its_webhook(browser):
     job = make_job()
+    job.webhook, _ = webhooks.make("https://hooks.example.org/", by=None)
+    job.save()
     assert browser.post(f"/jobs/{job.pk}/remove/", {"do": "delete"}).status_code == 302
     assert not Job.objects.exists()
+    assert not Webhook.objects.exists()
 
 
 # --- versions and groups
