@@ -83,9 +83,12 @@ def is_due(now: datetime | None = None) -> bool:
 
 def send_due(*, now: datetime | None = None) -> int:
     """Sends what is due, as far as no other worker has it; how many it took."""
-    taken = _claim(now or timezone.now())
+    now = now or timezone.now()
+    taken = _claim(now)
     for message in taken:
         _send(message)
+    if taken:
+        forget_old(now)
     return len(taken)
 
 

@@ -48,7 +48,6 @@ def sweep(*, now: datetime | None = None) -> None:
     notify.sweep(now)
     if outbox.is_due(now):
         accounts_queue.send_messages()
-    outbox.forget_old(now)
     pending.forget_old(now=now)
 
 

@@ -34,24 +34,29 @@ from transfers.jobs.models import Job, Run
 from transfers.jobs.roles import JobRole
 from transfers.templatetags.names import inert_text
 
-#: runs that one sweep looks at
-BATCH = 200
+#: runs that are looked at in one transaction, and how many of these one sweep makes
+BATCH = 500
+MOST_BATCHES = 20
 _S = Run.State
 _TRIED = (_S.SUCCEEDED, _S.SUCCEEDED_WITH_SKIPS, _S.FAILED)
 
 
 def sweep(now: datetime) -> None:
     """Safe to call at any time, by any number of processes."""
-    tell_of_ends(now)
+    for _ in range(MOST_BATCHES):
+        if tell_of_ends(now) < BATCH:
+            break
     tell_of_stalls()
     tell_of_long_runs(now)
 
 
-def tell_of_ends(now: datetime) -> None:
+def tell_of_ends(now: datetime) -> int:
+    """:returns: how many runs were looked at"""
+    untold = Run.objects.filter(told_at__isnull=True, state__in=Run.FINISHED)
+    if not untold.exists():
+        return 0  # nearly always; without a transaction
     with transaction.atomic():
-        ended = Run.objects.select_for_update(skip_locked=True, of=("self",)).filter(
-            told_at__isnull=True, state__in=Run.FINISHED
-        )
+        ended = untold.select_for_update(skip_locked=True, of=("self",))
         found = list(
             _with_job(ended)
             .annotate(
@@ -59,10 +64,10 @@ def tell_of_ends(now: datetime) -> None:
             )
             .order_by("finished_at", "created_at")[:BATCH]
         )
-        if not found:
-            return
-        _tell((run, event) for run in found if (event := _event_of_end(run)))
-        Run.objects.filter(pk__in=[run.pk for run in found]).update(told_at=now)
+        if found:
+            _tell((run, event) for run in found if (event := _event_of_end(run)))
+            Run.objects.filter(pk__in=[run.pk for run in found]).update(told_at=now)
+    return len(found)
 
 
 def _state_before(states: Iterable[str]) -> Subquery:
@@ -106,8 +111,10 @@ def tell_of_long_runs(now: datetime) -> None:
 
 
 def _tell_once(event: str, runs: QuerySet[Run]) -> None:
+    untold = runs.exclude(told_of__contains=[event])
+    if not untold.exists():
+        return
     with transaction.atomic():
-        untold = runs.exclude(told_of__contains=[event])
         found = list(
             _with_job(
                 untold.select_for_update(skip_locked=True, of=("self",))

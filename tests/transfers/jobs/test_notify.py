@@ -216,3 +216,11 @@ def test_ten_sweeps_and_ten_senders_at_once_are_one_mail(job):
     outbox.send_due()
     assert OutboxMessage.objects.count() == 1
     assert len(mail.outbox) == 1
+
+
+def test_many_ends_are_all_looked_at(job, monkeypatch):
+    monkeypatch.setattr(notify, "BATCH", 2)
+    for minute in range(5):
+        ended(job, "failed" if minute == 4 else "succeeded", minutes=minute)
+    assert told() == ["failed"]
+    assert not Run.objects.filter(told_at=None).exists()
