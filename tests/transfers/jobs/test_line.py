@@ -475,3 +475,17 @@ def test_a_hint_of_nobody_starts_nothing(account):
     ask(make_job(account))
     runs.execute_next(make_user().pk)
     assert not Run.objects.under_way().exists()
+
+
+def test_a_worker_that_waits_for_globus_holds_no_connection(account, messages, globus):
+    give_token(account)
+    (run,) = ask(make_job(account))
+    held = []
+
+    def answer(request):
+        held.append(connection.connection)
+        return 200, {}, '{"DATA": [], "path": "/sensors/", "request_id": "x"}'
+
+    globus.answers("GET", "operation/endpoint/[-0-9a-f]+/ls", answer)
+    runs.execute(run.pk)
+    assert held == [None]
