@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ def make_jobs(count: int, **fields: Any) -> list[Job]:
         "missed_most": 1000,
     }
     return Job.objects.bulk_create(
-        [Job(name=f"job {n} {id(fields)}", **defaults | fields) for n in range(count)],
+        [Job(name=f"job {uuid.uuid4()}", **defaults | fields) for _ in range(count)],
         batch_size=2000,
     )
 

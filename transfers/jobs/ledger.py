@@ -264,7 +264,7 @@ def _skip(run: Run, why: str, now: datetime) -> None:
     run.next_try_at = None
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def store(runs: list[Run], now: datetime) -> list[Run]:
     """Stores new runs, with their places in the line, and queues those that may start.
 

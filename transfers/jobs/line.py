@@ -148,19 +148,19 @@ def _one_at_a_time(run: Run) -> None:
     }
     keys = [int.from_bytes(each.bytes[:8], "big", signed=True) for each in counted]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key",
-            [[_EVERYTHING, *sorted(keys)] if _has_overall_limit() else sorted(keys)],
-        )
+        cursor.execute(_LOCK, [sorted(keys)])
 
 
-_EVERYTHING = 0
-
-
-def _has_overall_limit() -> bool:
-    from transfers.jobs.models import Limit
-
-    return Limit.objects.filter(service_account=None, collection=None).exists()
+#: In one order for everybody; the number of all runs only where it is limited.
+_LOCK = """
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT 0::bigint AS key WHERE EXISTS (
+        SELECT 1 FROM transfers_limit
+        WHERE service_account_id IS NULL AND collection IS NULL)
+    UNION ALL
+    SELECT unnest(%s::bigint[])
+) AS keys
+"""
 
 
 def _is_blacked_out(run: Run, now: datetime) -> bool:
