@@ -118,14 +118,25 @@ def _attach_jobs(schedules: list[Schedule]) -> None:
 
 def _due_runs(schedule: Schedule, now: datetime, deciding: _Deciding) -> list[Run]:
     """The rows for what was due; moves ``schedule.next_run_at`` to what follows."""
-    assert schedule.next_run_at is not None
     try:
-        rhythm = rhythm_of(schedule)
+        return _decided(schedule, now, deciding)
     except BadSchedule as err:
         logger.error("Schedule %s cannot be read any more: %s", schedule.pk, err)
         schedule.says = f"It cannot be read any more. {err}"[:500]
-        schedule.next_run_at = None
-        return []
+    except Exception:
+        # Whatever is wrong with one, the others of the batch must not wait for it.
+        logger.exception("The due times of schedule %s cannot be computed", schedule.pk)
+        schedule.says = (
+            "Its due times cannot be computed, so it is not due any more. An operator "
+            "should look at the logs; saving it anew starts it again."
+        )
+    schedule.next_run_at = None
+    return []
+
+
+def _decided(schedule: Schedule, now: datetime, deciding: _Deciding) -> list[Run]:
+    assert schedule.next_run_at is not None
+    rhythm = rhythm_of(schedule)
     found, following = _due_times(rhythm, schedule.next_run_at, now)
     schedule.next_run_at = following
     if following is None:

@@ -7,6 +7,7 @@ https://docs.globus.org/faq/transfer-sharing/#limits
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,8 @@ from transfers.jobs.making import WAITS
 from transfers.jobs.models import Run
 from transfers.jobs.schedules import BadSchedule, rhythm_of
 from transfers.jobs.states import advance
+
+logger = logging.getLogger(__name__)
 
 #: tasks of one identity that Globus runs at once
 MOST_TASKS = 3
@@ -169,9 +172,10 @@ def _is_blacked_out(run: Run, now: datetime) -> bool:
         return False
     try:
         rhythm = rhythm_of(run.schedule)
-    except BadSchedule:
+        until = end_of_blackout(rhythm.blackouts, rhythm.zone, now)
+    except (BadSchedule, OverflowError):
+        logger.warning("The blackouts of run %s cannot be read", run.pk)
         return False
-    until = end_of_blackout(rhythm.blackouts, rhythm.zone, now)
     if until is None:
         return False
     hold_back(run, rhythm, until)
