@@ -2,6 +2,7 @@
 
 import time
 
+from django.db import connection
 from globus_sdk import AccessTokenAuthorizer, GroupsClient, TransferClient
 from globus_sdk.authorizers import GlobusAuthorizer
 
@@ -10,7 +11,13 @@ from accounts.models import Principal
 from accounts.secret import Secret
 from portal.globus import scopes
 from portal.globus.budget import wait_for_turn
-from portal.globus.transport import PAGE, Patience, retry_config, shared_transport
+from portal.globus.transport import (
+    PAGE,
+    WORKER,
+    Patience,
+    retry_config,
+    shared_transport,
+)
 
 #: How long one client goes on with a token before it looks at the row again: a
 #: revocation takes effect within this time.
@@ -36,14 +43,16 @@ class VaultAuthorizer(GlobusAuthorizer):
         self._renewed_after_401 = False
 
     def get_authorization_header(self) -> str:
-        if self._counted is not None:
-            # The SDK asks before each request, a repeated one too.
-            longest = self._counted.longest_wait_seconds
-            wait_for_turn(self._principal.owner_key, longest_seconds=longest)
+        """The SDK asks for it before each request, a repeated one too."""
         age = time.monotonic() - self._looked_at
         if self._token is None or age > LOOK_AGAIN_SECONDS:
             self._look()
         assert self._token is not None
+        if self._counted is not None:
+            if self._counted is WORKER:
+                _let_others_use_the_database()
+            longest = self._counted.longest_wait_seconds
+            wait_for_turn(self._principal.owner_key, longest_seconds=longest)
         return f"Bearer {self._token.secret.reveal()}"
 
     def handle_missing_authorization(self) -> bool:
@@ -59,6 +68,13 @@ class VaultAuthorizer(GlobusAuthorizer):
             self._principal, self._resource_server, refused=refused
         )
         self._looked_at = time.monotonic()
+
+
+def _let_others_use_the_database() -> None:
+    """A process has fewer connections than threads, and a worker's thread is about to
+    wait for Globus."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def transfer_client(principal: Principal, patience: Patience = PAGE) -> TransferClient:

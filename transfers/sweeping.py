@@ -17,7 +17,7 @@ from accounts import notices, outbox, pending
 from accounts import queue as accounts_queue
 from transfers import queue
 from transfers.claims import RUN_CLAIM_LASTS
-from transfers.jobs import line, notify, stopping
+from transfers.jobs import ledger, line, notify, stopping
 from transfers.jobs.aftermath import POISON
 from transfers.jobs.following import follow_all
 from transfers.jobs.models import Run
@@ -130,7 +130,7 @@ def execute_waiting(now: datetime) -> None:
         found = line.startable(now, limit=BATCH)
         if found:
             Run.objects.filter(pk__in=found).update(next_try_at=now + QUEUED_LASTS)
-        queue.execute_runs(found)
+        queue.execute_runs(found[: ledger.MOST_MESSAGES])
 
 
 def follow_finished(now: datetime) -> None:

@@ -117,4 +117,3 @@ def test_the_clients_of_a_principal_are_counted(server, sent, service_account):
     for _ in range(8):  # a client of its own each, as pages and runs have
         transfer_client(service_account).get_submission_id()
     assert server.exists(f"budget:{service_account.owner_key}")
-    assert sent

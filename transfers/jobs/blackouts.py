@@ -75,7 +75,7 @@ def end_of_blackout(
 ) -> datetime | None:
     """When the blackout that holds at this moment ends, windows that join included.
 
-    :raises OverflowError: never
+    :raises OverflowError: it never ends
     """
     windows = tuple(windows)
     end = moment

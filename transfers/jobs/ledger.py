@@ -20,6 +20,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from accounts.models import ServiceAccount
 from transfers import queue
 from transfers.jobs.blackouts import end_of_blackout
 from transfers.jobs.holds import Holds
@@ -35,6 +36,10 @@ logger = logging.getLogger(__name__)
 BATCH = 1000
 #: due times of one schedule in one transaction; the rest follows in the next
 MOST_DUE_TIMES = 500
+#: messages for one batch. A message is not about one run: it makes a worker take the
+#: next, and when that is done, send for another. So these keep as many workers busy,
+#: and the queue stays short for what else is in it, the tick among others.
+MOST_MESSAGES = 200
 #: transactions in a row, so that one tick ends
 MOST_ROUNDS = 20
 
@@ -82,12 +87,12 @@ def _fire_batch(now: datetime) -> _Batch:
     with transaction.atomic():
         schedules = list(
             Schedule.objects.select_for_update(skip_locked=True, of=("self",))
-            .select_related("job__service_account", "job__owner")
             .filter(next_run_at__lte=now)
             .order_by("next_run_at")[:BATCH]
         )
         if not schedules:
             return _Batch()
+        _attach_jobs(schedules)
         deciding = _Deciding.about({each.job for each in schedules}, now)
         runs: dict[tuple[UUID, datetime], Run] = {}
         for schedule in schedules:
@@ -99,16 +104,39 @@ def _fire_batch(now: datetime) -> _Batch:
     return _Batch(len(schedules), len(stored))
 
 
+def _attach_jobs(schedules: list[Schedule]) -> None:
+    """Each job and account once: a join makes an object of each for each schedule."""
+    jobs = Job.objects.in_bulk({each.job_id for each in schedules})
+    accounts = ServiceAccount.objects.in_bulk(
+        {each.service_account_id for each in jobs.values()}
+    )
+    for job in jobs.values():
+        job.service_account = accounts[job.service_account_id]
+    for schedule in schedules:
+        schedule.job = jobs[schedule.job_id]
+
+
 def _due_runs(schedule: Schedule, now: datetime, deciding: _Deciding) -> list[Run]:
     """The rows for what was due; moves ``schedule.next_run_at`` to what follows."""
-    assert schedule.next_run_at is not None
     try:
-        rhythm = rhythm_of(schedule)
+        return _decided(schedule, now, deciding)
     except BadSchedule as err:
         logger.error("Schedule %s cannot be read any more: %s", schedule.pk, err)
         schedule.says = f"It cannot be read any more. {err}"[:500]
-        schedule.next_run_at = None
-        return []
+    except Exception:
+        # Whatever is wrong with one, the others of the batch must not wait for it.
+        logger.exception("The due times of schedule %s cannot be computed", schedule.pk)
+        schedule.says = (
+            "Its due times cannot be computed, so it is not due any more. An operator "
+            "should look at the logs; saving it anew starts it again."
+        )
+    schedule.next_run_at = None
+    return []
+
+
+def _decided(schedule: Schedule, now: datetime, deciding: _Deciding) -> list[Run]:
+    assert schedule.next_run_at is not None
+    rhythm = rhythm_of(schedule)
     found, following = _due_times(rhythm, schedule.next_run_at, now)
     schedule.next_run_at = following
     if following is None:
@@ -247,6 +275,7 @@ def _skip(run: Run, why: str, now: datetime) -> None:
     run.next_try_at = None
 
 
+@transaction.atomic(savepoint=False)
 def store(runs: list[Run], now: datetime) -> list[Run]:
     """Stores new runs, with their places in the line, and queues those that may start.
 
@@ -270,7 +299,7 @@ def store(runs: list[Run], now: datetime) -> list[Run]:
             run.pk
             for run in stored
             if run.state == _S.WAITING and run.waits_for == Run.WaitsFor.WORKER
-        ]
+        ][:MOST_MESSAGES]
     )
     return stored
 

@@ -7,6 +7,7 @@ https://docs.globus.org/faq/transfer-sharing/#limits
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,8 @@ from transfers.jobs.making import WAITS
 from transfers.jobs.models import Run
 from transfers.jobs.schedules import BadSchedule, rhythm_of
 from transfers.jobs.states import advance
+
+logger = logging.getLogger(__name__)
 
 #: tasks of one identity that Globus runs at once
 MOST_TASKS = 3
@@ -148,19 +151,19 @@ def _one_at_a_time(run: Run) -> None:
     }
     keys = [int.from_bytes(each.bytes[:8], "big", signed=True) for each in counted]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key",
-            [[_EVERYTHING, *sorted(keys)] if _has_overall_limit() else sorted(keys)],
-        )
+        cursor.execute(_LOCK, [sorted(keys)])
 
 
-_EVERYTHING = 0
-
-
-def _has_overall_limit() -> bool:
-    from transfers.jobs.models import Limit
-
-    return Limit.objects.filter(service_account=None, collection=None).exists()
+#: In one order for everybody; the number of all runs only where it is limited.
+_LOCK = """
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT 0::bigint AS key WHERE EXISTS (
+        SELECT 1 FROM transfers_limit
+        WHERE service_account_id IS NULL AND collection IS NULL)
+    UNION ALL
+    SELECT unnest(%s::bigint[])
+) AS keys
+"""
 
 
 def _is_blacked_out(run: Run, now: datetime) -> bool:
@@ -169,9 +172,10 @@ def _is_blacked_out(run: Run, now: datetime) -> bool:
         return False
     try:
         rhythm = rhythm_of(run.schedule)
-    except BadSchedule:
+        until = end_of_blackout(rhythm.blackouts, rhythm.zone, now)
+    except (BadSchedule, OverflowError):
+        logger.warning("The blackouts of run %s cannot be read", run.pk)
         return False
-    until = end_of_blackout(rhythm.blackouts, rhythm.zone, now)
     if until is None:
         return False
     hold_back(run, rhythm, until)

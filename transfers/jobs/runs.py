@@ -103,6 +103,8 @@ def execute_next(hint: UUID) -> None:
         run = line.take()
         if run is not None:
             _work_on(run)
+            if not run.is_finished:  # an end sends for the next by itself
+                line.wake()
 
 
 def execute(run_id: UUID) -> None:

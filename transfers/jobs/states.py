@@ -51,7 +51,7 @@ def advance(
         raise IllegalStep(f"No step leads from {sorted(sources)} to {to}.")
     says = says[:500]
     changes = {"state": to, "says": says, **_moments(to, now), **fields}
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         rows = Run.objects.filter(only_if or Q(), pk=run.pk, state__in=sources)
         won = rows.update(**changes) == 1
         if won:

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from tests.factories import make_job, make_run, make_schedule, make_service_account
-from transfers.jobs import planning
+from transfers.jobs import ledger, planning
 from transfers.jobs.holds import hold, release
 from transfers.jobs.ledger import fire_due
 from transfers.jobs.models import Hold, Run, Schedule
@@ -112,6 +112,24 @@ def test_a_schedule_that_cannot_be_read_any_more_says_so(db):
     assert schedule.next_run_at is None
     assert "Gone/Zone" in schedule.says
     assert good.job.runs.count() == 1
+
+
+def test_a_schedule_that_breaks_us_does_not_hold_up_the_others(db, monkeypatch):
+    bad = make_schedule(now=NOW)
+    good = make_schedule(make_job(bad.job.service_account), now=NOW, zone="Asia/Tokyo")
+    real = ledger.due_after
+
+    def breaks(rhythm, after):
+        if str(rhythm.zone) == "UTC":
+            raise ZeroDivisionError
+        return real(rhythm, after)
+
+    monkeypatch.setattr(ledger, "due_after", breaks)
+    assert fire_due(now=DUE) == 1
+    assert good.job.runs.count() == 1
+    bad.refresh_from_db()
+    assert bad.next_run_at is None
+    assert "cannot be computed" in bad.says
 
 
 # --- missed

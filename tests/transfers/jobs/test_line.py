@@ -21,7 +21,7 @@ from transfers.jobs import beating, line, runs, stopping
 from transfers.jobs.aftermath import pause_before
 from transfers.jobs.holds import hold, release
 from transfers.jobs.ledger import fire_due
-from transfers.jobs.models import Hold, Job, Limit, Run
+from transfers.jobs.models import Hold, Job, Limit, Run, Schedule
 from transfers.jobs.states import advance
 from transfers.sweeping import sweep
 
@@ -208,6 +208,14 @@ def test_a_run_that_waited_into_a_blackout_waits_on(account):
     run = schedule.job.runs.get()
     assert run.ready_at == datetime(2026, 3, 2, 15, tzinfo=UTC)
     assert line.take(now=run.ready_at) == run
+
+
+def test_a_blackout_that_never_ends_does_not_block_the_line(account):
+    always = [{"days": [*range(7)], "from": "00:00", "to": "00:00"}]
+    schedule = make_schedule(make_job(account))
+    Schedule.objects.filter(pk=schedule.pk).update(blackouts=always)
+    run = make_run(schedule.job, schedule=schedule)
+    assert line.take() == run
 
 
 def test_the_sweep_sends_what_may_start_only(account, messages):
@@ -475,3 +483,17 @@ def test_a_hint_of_nobody_starts_nothing(account):
     ask(make_job(account))
     runs.execute_next(make_user().pk)
     assert not Run.objects.under_way().exists()
+
+
+def test_a_worker_that_waits_for_globus_holds_no_connection(account, messages, globus):
+    give_token(account)
+    (run,) = ask(make_job(account))
+    held = []
+
+    def answer(request):
+        held.append(connection.connection)
+        return 200, {}, '{"DATA": [], "path": "/sensors/", "request_id": "x"}'
+
+    globus.answers("GET", "operation/endpoint/[-0-9a-f]+/ls", answer)
+    runs.execute(run.pk)
+    assert held == [None]
