@@ -280,10 +280,12 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
-# Logs: everything passes the filter that takes secrets out (security.md G01, G02).
 LOG_LEVEL = env.env_word(
     "PORTAL_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
 )
+# Logs: every record is cleaned when it is made, whoever handles it (security.md G01),
+# and once more by our own handlers.
+LOGGING_CONFIG = "portal.logs.configure"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -296,18 +298,33 @@ LOGGING = {
             "class": "logging.StreamHandler",
             "filters": ["no_secrets"],
             "formatter": "line",
-        }
+        },
+        "mail": {
+            "class": "portal.error_reports.ErrorMail",
+            "filters": ["no_secrets"],
+            "level": "ERROR",
+        },
     },
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "root": {"handlers": ["stderr", "mail"], "level": LOG_LEVEL},
     "loggers": {
         # These print tokens or whole answers at DEBUG.
         "globus_sdk": {"level": "INFO"},
         "urllib3": {"level": "INFO"},
         "requests": {"level": "INFO"},
         "social": {"level": "INFO"},
+        "social_core": {"level": "INFO"},
+        # These are handed the request itself, for any handler to print.
+        "django.request": {"filters": ["no_secrets"]},
+        "django.security.csrf": {"filters": ["no_secrets"]},
         "django.server": {"handlers": [], "propagate": True},
         "django": {"handlers": [], "propagate": True},
     },
 }
+# Reports about errors: no values of variables, no form fields, no cookies (G03).
+ERROR_MAIL_TO = env.env_list("PORTAL_ERROR_MAIL_TO")
+DEFAULT_EXCEPTION_REPORTER = "portal.error_reports.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.error_reports.NoValues"
+
+
 # Browsers' preload lists are for an operator to decide on: they are hard to leave.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
