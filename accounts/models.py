@@ -507,6 +507,15 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["kind", "at"], name="audit_kind_at"),
+            models.Index(fields=["request_id"], name="audit_request"),
+            models.Index(fields=["credential_id"], name="audit_credential"),
+            models.Index(fields=["address"], name="audit_address"),
+            models.Index(
+                fields=["-id"], condition=~Q(outcome="ok"), name="audit_not_ok"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.kind} {self.outcome}"
@@ -616,3 +625,33 @@ class RequirementNotice(models.Model):
 
     def __str__(self) -> str:
         return f"notice {self.pk}"
+
+
+class AuditUnsealed(models.Model):
+    """An entry that waits for its seal. A trigger adds it with the entry."""
+
+    event_id = models.BigIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return f"entry {self.event_id}"
+
+
+class AuditSeal(models.Model):
+    """A link of the chain over the audit. Never changed.
+
+    ``digest`` covers one entry and the digest before it, so that an entry or a link
+    that was changed or taken out shows (``manage.py verify_audit``). Links are made
+    one after the other by a worker function, so that nobody who writes an entry waits.
+    """
+
+    number = models.BigIntegerField(primary_key=True)
+    event_id = models.BigIntegerField(unique=True)
+    #: SHA-256, in hexadecimal digits
+    digest = models.CharField(max_length=64)
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["number"]
+
+    def __str__(self) -> str:
+        return f"seal {self.number} of entry {self.event_id}"

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from accounts import notices, upkeep
+from accounts import notices, sealing, upkeep
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
 from transfers import monitoring, needs, submission, sweeping
@@ -64,6 +64,7 @@ def tick() -> None:
     sweeping.sweep()
     monitoring.queue_due_polls()
     upkeep.queue_due(working=owners_at_work())
+    sealing.seal_new()
 
 
 def _id(text: str) -> UUID | None:
