@@ -149,7 +149,7 @@ BEHIND_TLS_PROXY = env.env_bool("PORTAL_BEHIND_TLS_PROXY")
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
 )
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.env_int("PORTAL_HSTS_SECONDS", 31_536_000) if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 SECURE_REFERRER_POLICY = "same-origin"
@@ -325,6 +325,8 @@ ERROR_MAIL_TO = env.env_list("PORTAL_ERROR_MAIL_TO")
 DEFAULT_EXCEPTION_REPORTER = "portal.error_reports.Reporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.error_reports.NoValues"
 
+# Figures for a monitoring system: from this machine, or for who knows the token (G05).
+METRICS_TOKEN = env.env_secret("PORTAL_METRICS_TOKEN", "")
 
 # Browsers' preload lists are for an operator to decide on: they are hard to leave.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
