@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import ServiceAccount, User
+from accounts.models import Role, ServiceAccount, User
 from transfers.claims import sweep_time
 from transfers.paths import BadPath, is_within, normalised
 
@@ -105,6 +105,11 @@ class Job(models.Model):
             checked_options(self.options)
         except BadRequest as err:
             problems["options"] = err.advice
+
+    def may_be_run_by(self, user: User) -> bool:
+        """Whoever runs or changes a job acts as its service account."""
+        mine = ServiceAccount.objects.open_to(user, Role.USE)
+        return mine.filter(pk=self.service_account_id).exists()
 
     def inputs(self) -> dict[str, Any]:
         """What a run keeps of this job, whatever becomes of the job later."""

@@ -17,8 +17,10 @@ from django.db.models import F
 from django.template.defaultfilters import filesizeformat, pluralize
 from django.utils import timezone
 
+from accounts import audit
 from accounts.clients import transfer_client
 from accounts.models import User
+from accounts.service_accounts import active_secret_id
 from portal.globus.errors import PortalError
 from portal.globus.transport import WORKER
 from transfers import queue, submission
@@ -71,7 +73,9 @@ def execute(run_id: UUID) -> None:
     the run stays claimed, and the sweep tries it again or gives it up.
     """
     run = (
-        Run.objects.select_related("job__owner", "service_account", "transfer")
+        Run.objects.select_related(
+            "job__owner", "service_account", "transfer", "triggered_by"
+        )
         .filter(pk=run_id)
         .first()
     )
@@ -86,15 +90,32 @@ def execute(run_id: UUID) -> None:
 
 
 def _claim(run: Run) -> bool:
-    return advance(
-        run,
-        _S.PREPARING,
-        from_states=[_S.WAITING],
-        says="A worker has taken it.",
-        attempts=F("attempts") + 1,
-        last_error="",
-        error_code="",
-        error_detail="",
+    with transaction.atomic():
+        won = advance(
+            run,
+            _S.PREPARING,
+            from_states=[_S.WAITING],
+            says="A worker has taken it.",
+            attempts=F("attempts") + 1,
+            last_error="",
+            error_code="",
+            error_detail="",
+        )
+        if won and run.attempts == 1:
+            _note_use_of_tokens(run)
+    return won
+
+
+def _note_use_of_tokens(run: Run) -> None:
+    """Once per run: from now on it acts with the service account's tokens."""
+    account = run.service_account
+    audit.record(
+        "run:token:use",
+        actor=run.triggered_by,
+        owner=account,
+        credential_id=active_secret_id(account),
+        run=str(run.pk),
+        job=run.job.name,
     )
 
 
