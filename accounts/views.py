@@ -21,7 +21,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from social_core import exceptions as social
 from social_django.utils import load_backend, load_strategy
 
-from accounts import attempts, audit, callback, id_tokens, pending
+from accounts import attempts, audit, callback, id_tokens, pending, standing
 from accounts.models import AuditEvent, Token, User
 from accounts.sign_in import GlobusSignIn
 from portal import limits, sessions
@@ -139,7 +139,7 @@ def _shut_out(request: HttpRequest, backend: GlobusSignIn) -> None:
     former = User.objects.filter(identity_id=(backend.id_token or {})["sub"]).first()
     if former is None:
         return
-    User.objects.filter(pk=former.pk).update(is_staff=False, is_superuser=False)
+    standing.follow_groups(former, is_staff=False, is_superuser=False)
     if request.user == former:
         logout(request)
     sessions.end_all(former)

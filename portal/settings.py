@@ -235,6 +235,9 @@ GROUP_ADMINS = env.env_uuid("PORTAL_GROUP_ADMINS")
 # Looks up what a collection is called; the pages that say what Globus wants use it.
 COLLECTION_NAMES = "transfers.views.collections.name_of"
 
+# Tells ``accounts`` what people have going on.
+WORK_OF_PEOPLE = "transfers.leaving"
+
 # Mail
 globals().update(env.email_from_url(env.env_secret("EMAIL_URL", "console:")))
 DEFAULT_FROM_EMAIL = env.env_str(

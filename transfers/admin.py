@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from accounts.admin.choices import staff_or
 from accounts.models import Role, ServiceAccount, User
 from transfers.jobs import runs
 from transfers.jobs.models import Job, Run, RunStep
@@ -58,7 +59,6 @@ class JobAdmin(admin.ModelAdmin[Job]):
     list_filter = ("kind", "enabled", "service_account")
     list_select_related = ("service_account", "owner")
     search_fields = ("name", "label")
-    autocomplete_fields = ("owner",)
     actions = ("run_now",)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -69,6 +69,8 @@ class JobAdmin(admin.ModelAdmin[Job]):
     def formfield_for_foreignkey(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> Any:
+        if db_field.name == "owner":
+            kwargs["queryset"] = staff_or(Job, "owner")
         if db_field.name == "service_account":
             assert isinstance(request.user, User)
             kwargs["queryset"] = ServiceAccount.objects.open_to(request.user, Role.USE)

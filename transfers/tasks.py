@@ -11,7 +11,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from accounts import notices, sealing, upkeep
+from accounts import notices, reminders, sealing, upkeep
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
 from transfers import monitoring, needs, submission, sweeping
@@ -65,6 +65,7 @@ def tick() -> None:
     monitoring.queue_due_polls()
     upkeep.queue_due(working=owners_at_work())
     sealing.seal_new()
+    reminders.send_due_sometimes()
 
 
 def _id(text: str) -> UUID | None:

@@ -10,11 +10,14 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, connections, transaction
+from django.test import Client
 from django.utils import timezone
 
 from accounts import audit, sealing
-from accounts.models import AuditEvent, AuditSeal, AuditUnsealed
+from accounts.models import AuditEvent, AuditSeal, AuditUnsealed, User
+from sandbox import seed
 from tests.factories import make_user
+from tests.flows import person, sign_in
 
 TABLES = ("accounts_auditevent", "accounts_auditseal")
 
@@ -248,3 +251,49 @@ def test_an_entry_of_a_slow_transaction_is_sealed_later_and_nothing_is_missed():
     other.join()
     assert sealing.seal_new() == 1
     assert verify()[0] == 0
+
+
+# --- what is written down where nobody presses a button
+
+
+def test_a05_rights_that_follow_globus_groups_are_written_down(sandbox):
+    sign_in(Client(), sandbox, "root")
+    given = AuditEvent.objects.get(kind="person:rights:change")
+    assert given.owner_key == person("root").owner_key
+    assert given.detail["is_superuser"] is True
+    assert given.detail["by"] == "Globus groups, at a sign-in"
+
+    sign_in(Client(), sandbox, "root")
+    assert AuditEvent.objects.filter(kind="person:rights:change").count() == 1
+
+    sign_in(Client(), sandbox, "ada")
+    User.objects.filter(pk=person("ada").pk).update(is_staff=True)
+    sign_in(Client(), sandbox, "ada")
+    taken = AuditEvent.objects.filter(kind="person:rights:change").latest("id")
+    assert taken.owner_key == person("ada").owner_key
+    assert taken.detail["is_staff"] is False
+
+
+def test_a05_rights_of_somebody_who_left_every_group_are_written_down(sandbox):
+    former = make_user(identity_id=seed.MALLORY_ID, is_staff=True)
+    sign_in(Client(), sandbox, "mallory")
+    taken = AuditEvent.objects.get(kind="person:rights:change")
+    assert taken.owner_key == former.owner_key
+    assert taken.detail["is_staff"] is False
+
+
+def test_a05_sign_ins_and_refusals_are_written_down(sandbox):
+    sign_in(Client(), sandbox, "ada")
+    assert entries("person:session:sign-in") == [("ok", person("ada").owner_key)]
+    sign_in(Client(), sandbox, "mallory")
+    Client().get("/complete/globus/", {"state": "wrong", "code": "x"})
+    refused = AuditEvent.objects.filter(outcome="refused").order_by("id")
+    assert [each.detail["reason"] for each in refused] == [
+        "NotAllowedIn",
+        "SignInNotOurs",
+    ]
+
+
+def entries(kind):
+    rows = AuditEvent.objects.filter(kind=kind).order_by("id")
+    return [(each.outcome, each.owner_key) for each in rows]
