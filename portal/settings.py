@@ -182,9 +182,12 @@ LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "/"
 AUTHENTICATION_BACKENDS = [
     "accounts.sign_in.GlobusSignIn",
-    # for an administrator made by ``createsuperuser``, at /admin/ only
-    "django.contrib.auth.backends.ModelBackend",
+    "accounts.local_admin.LocalAdmin",
 ]
+# Passwords of accounts made by ``createsuperuser``, for /admin/ only (A04).
+LOCAL_ADMIN = env.env_bool(
+    "PORTAL_LOCAL_ADMIN", default=env.is_loopback(PUBLIC_BASE_URL.hostname or "")
+)
 SOCIAL_AUTH_PIPELINE = (
     "social_core.pipeline.social_auth.social_details",
     "social_core.pipeline.social_auth.social_uid",
