@@ -2,7 +2,13 @@
 
 import time
 
-from globus_sdk import AccessTokenAuthorizer, GroupsClient, TimersClient, TransferClient
+from globus_sdk import (
+    AccessTokenAuthorizer,
+    AuthClient,
+    GroupsClient,
+    TimersClient,
+    TransferClient,
+)
 from globus_sdk.authorizers import GlobusAuthorizer
 
 from accounts import tokens
@@ -60,6 +66,15 @@ def transfer_client(principal: Principal, patience: Patience = PAGE) -> Transfer
     return TransferClient(
         authorizer=VaultAuthorizer(principal, scopes.TRANSFER),
         transport=shared_transport("transfer", patience),
+        retry_config=retry_config(patience),
+    )
+
+
+def identity_client(principal: Principal, patience: Patience = PAGE) -> AuthClient:
+    """Asks Auth about the principal's own identity."""
+    return AuthClient(
+        authorizer=VaultAuthorizer(principal, scopes.AUTH),
+        transport=shared_transport("auth", patience),
         retry_config=retry_config(patience),
     )
 

@@ -22,7 +22,7 @@ from social_core import exceptions as social
 from social_django.utils import load_backend, load_strategy
 
 from accounts import attempts, audit, callback, id_tokens, pending, standing
-from accounts.models import AuditEvent, Token, User
+from accounts.models import AuditEvent, User
 from accounts.sign_in import GlobusSignIn
 from portal import limits, sessions
 from portal.globus.errors import (
@@ -200,13 +200,6 @@ def sign_out(request: SignedInRequest) -> HttpResponse:
         )
     }
     return render(request, "accounts/signed_out.html", context)
-
-
-@require_safe
-def account(request: SignedInRequest) -> HttpResponse:
-    """Who I am, and what the portal holds for me – never the tokens themselves."""
-    held = Token.objects.held_for(request.user).order_by("resource_server")
-    return render(request, "accounts/account.html", {"tokens": held})
 
 
 def safe_next(target: str | None) -> str:
