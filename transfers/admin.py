@@ -9,7 +9,8 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from accounts.models import User
+from accounts.admin.choices import staff_or
+from accounts.models import Role, ServiceAccount, User
 from transfers.jobs import runs
 from transfers.jobs.models import Job, Run, RunStep
 from transfers.models import Transfer
@@ -58,13 +59,34 @@ class JobAdmin(admin.ModelAdmin[Job]):
     list_filter = ("kind", "enabled", "service_account")
     list_select_related = ("service_account", "owner")
     search_fields = ("name", "label")
-    autocomplete_fields = ("service_account", "owner")
     actions = ("run_now",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if not super().has_change_permission(request, obj):
+            return False
+        return obj is None or obj.may_be_run_by(request.user)
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "owner":
+            kwargs["queryset"] = staff_or(Job, "owner")
+        if db_field.name == "service_account":
+            assert isinstance(request.user, User)
+            kwargs["queryset"] = ServiceAccount.objects.open_to(request.user, Role.USE)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.action(description="Run now", permissions=["change"])
     def run_now(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         assert isinstance(request.user, User)
         for job in jobs.select_related("service_account"):
+            if not job.may_be_run_by(request.user):
+                self.message_user(
+                    request,
+                    f"{job}: you may not use the service account of this job.",
+                    messages.ERROR,
+                )
+                continue
             try:
                 runs.run_now(job, by=request.user, reason="Run now, in the admin")
             except runs.JobSwitchedOff as err:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.core.exceptions import ValidationError
 
-from accounts.models import ServiceAccount
+from accounts.models import Role, ServiceAccount, User
 from transfers import submission
 from transfers.models import Job
 from transfers.paths import BadPath, join, name_of, normalised
@@ -266,11 +266,14 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
             "destination_path": forms.TextInput,
         }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:
+        """:param by: offers the service accounts that this person may use"""
         super().__init__(*args, **kwargs)
         accounts = self.fields["service_account"]
         assert isinstance(accounts, forms.ModelChoiceField)
-        accounts.queryset = ServiceAccount.objects.filter(enabled=True)
+        accounts.queryset = ServiceAccount.objects.open_to(by, Role.USE).filter(
+            enabled=True
+        )
         accounts.empty_label = "Choose…"
         kinds = self.fields["kind"]
         assert isinstance(kinds, forms.ChoiceField)

@@ -211,10 +211,10 @@ def test_a_tick_queues_due_polls(messages):
 
 def test_an_idle_tick_asks_little(messages, django_assert_max_num_queries):
     make_run(state="moving", transfer=make_transfer(status="ACTIVE"))
-    # The sweep, the polls, the mails, and the upkeep of tokens and revocations.
-    with django_assert_max_num_queries(28):
+    # The sweep, the polls, the mails, the upkeep of tokens and revocations, reminders.
+    with django_assert_max_num_queries(30):
         tasks.tick()
-    # Is anything due? Are polls? Is it time for the sweep?
+    # Is anything due? Are polls? Entries to seal? Is it time for the sweep?
     with django_assert_max_num_queries(5):
         tasks.tick()
 

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import ServiceAccount, User
+from accounts.models import Role, ServiceAccount, User
 from transfers.claims import sweep_time
 from transfers.jobs import templates
 from transfers.jobs.control import Chore, Hold, Limit, Share
@@ -154,6 +154,11 @@ class Job(Policies):
             problems.setdefault(
                 "options", "Say by which sync level a mirror tells what is new."
             )
+
+    def may_be_run_by(self, user: User) -> bool:
+        """Whoever runs or changes a job acts as its service account."""
+        mine = ServiceAccount.objects.open_to(user, Role.USE)
+        return mine.filter(pk=self.service_account_id).exists()
 
     def inputs(self) -> dict[str, Any]:
         """What a run keeps of this job, whatever becomes of the job later."""

@@ -19,8 +19,9 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from accounts.models import ServiceAccount
+from accounts.models import Role, ServiceAccount
 from accounts.views import SignedInRequest
+from portal.sessions import asked_by_page
 from transfers.forms import JobForm, RunNowForm
 from transfers.jobs import runs
 from transfers.models import Job, Run
@@ -54,7 +55,9 @@ def jobs(request: SignedInRequest) -> HttpResponse:
     latest = latest_runs([job.pk for job in rows])
     context = {
         "rows": [(job, latest.get(job.pk, [])) for job in rows],
-        "has_accounts": ServiceAccount.objects.filter(enabled=True).exists(),
+        "has_accounts": ServiceAccount.objects.open_to(request.user, Role.USE)
+        .filter(enabled=True)
+        .exists(),
     }
     return render(request, "transfers/jobs/jobs.html", context)
 
@@ -87,7 +90,9 @@ def job_new(request: SignedInRequest) -> HttpResponse:
         name: request.GET[name] for name in JobForm.Meta.fields if name in request.GET
     }
     instance = Job(owner=request.user)
-    form = JobForm(request.POST or None, initial=given, instance=instance)
+    form = JobForm(
+        request.POST or None, initial=given, instance=instance, by=request.user
+    )
     if form.is_valid():
         job = form.save()
         messages.success(request, f"The job “{job.name}” is saved.")
@@ -102,7 +107,9 @@ def job(request: SignedInRequest, pk: UUID) -> HttpResponse:
     found = get_object_or_404(
         Job.objects.select_related("service_account", "owner"), pk=pk
     )
-    form = JobForm(request.POST or None, instance=found)
+    if request.method == "POST" and not found.may_be_run_by(request.user):
+        raise PermissionDenied
+    form = JobForm(request.POST or None, instance=found, by=request.user)
     if form.is_valid():
         form.save()
         messages.success(request, "The job is changed. Runs under way are not.")
@@ -119,6 +126,7 @@ def _job_page(
         "form": form,
         "run_form": run_form,
         "runs": of_job,
+        "may_use": found.may_be_run_by(request.user),
     }
     return render(request, "transfers/jobs/job.html", context)
 
@@ -127,9 +135,12 @@ def _job_page(
 @for_staff
 def run_now(request: SignedInRequest, pk: UUID) -> HttpResponse:
     found = get_object_or_404(Job, pk=pk)
+    if not found.may_be_run_by(request.user):
+        raise PermissionDenied
     form = RunNowForm(request.POST)
     if not form.is_valid():
-        return _job_page(request, found, JobForm(instance=found), form)
+        job_form = JobForm(instance=found, by=request.user)
+        return _job_page(request, found, job_form, form)
     run = runs.run_now(found, by=request.user, reason=form.cleaned_data["reason"])
     messages.success(request, "The run is on its way.")
     return redirect("transfers:run", run.pk)
@@ -147,6 +158,7 @@ def run(request: SignedInRequest, pk: UUID) -> HttpResponse:
     return render(request, "transfers/jobs/run.html", context)
 
 
+@asked_by_page
 @require_safe
 @for_staff
 def run_progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
