@@ -3,7 +3,13 @@
 import time
 
 from django.db import connection
-from globus_sdk import AccessTokenAuthorizer, GroupsClient, TransferClient
+from globus_sdk import (
+    AccessTokenAuthorizer,
+    AuthClient,
+    GroupsClient,
+    TimersClient,
+    TransferClient,
+)
 from globus_sdk.authorizers import GlobusAuthorizer
 
 from accounts import tokens
@@ -32,12 +38,17 @@ class VaultAuthorizer(GlobusAuthorizer):
         principal: Principal,
         resource_server: str,
         *,
+        scope: str = "",
         counted: Patience | None = None,
     ) -> None:
-        """:param counted: requests are counted, and wait as patiently as this"""
+        """
+        :param scope: one that the token must have
+        :param counted: requests are counted, and wait as patiently as this
+        """
         self._principal = principal
         self._counted = counted
         self._resource_server = resource_server
+        self._scope = scope
         self._token: tokens.FreshToken | None = None
         self._looked_at = 0.0
         self._renewed_after_401 = False
@@ -65,7 +76,10 @@ class VaultAuthorizer(GlobusAuthorizer):
 
     def _look(self, refused: int | None = None) -> None:
         self._token = tokens.access_token(
-            self._principal, self._resource_server, refused=refused
+            self._principal,
+            self._resource_server,
+            scope=self._scope,
+            refused=refused,
         )
         self._looked_at = time.monotonic()
 
@@ -86,10 +100,31 @@ def transfer_client(principal: Principal, patience: Patience = PAGE) -> Transfer
     )
 
 
-def groups_client(principal: Principal, patience: Patience = PAGE) -> GroupsClient:
+def identity_client(principal: Principal, patience: Patience = PAGE) -> AuthClient:
+    """Asks Auth about the principal's own identity."""
+    return AuthClient(
+        authorizer=VaultAuthorizer(principal, scopes.AUTH),
+        transport=shared_transport("auth", patience),
+        retry_config=retry_config(patience),
+    )
+
+
+def groups_client(
+    principal: Principal, patience: Patience = PAGE, *, changes: bool = False
+) -> GroupsClient:
+    """:param changes: for more than reading, which takes a consent of its own"""
+    scope = scopes.scope_of_right(scopes.Right.GROUPS) if changes else ""
     return GroupsClient(
-        authorizer=VaultAuthorizer(principal, scopes.GROUPS),
+        authorizer=VaultAuthorizer(principal, scopes.GROUPS, scope=scope),
         transport=shared_transport("groups", patience),
+        retry_config=retry_config(patience),
+    )
+
+
+def timers_client(principal: Principal, patience: Patience = PAGE) -> TimersClient:
+    return TimersClient(
+        authorizer=VaultAuthorizer(principal, scopes.TIMERS),
+        transport=shared_transport("timer", patience),
         retry_config=retry_config(patience),
     )
 

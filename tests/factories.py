@@ -9,7 +9,14 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from accounts.models import Principal, ServiceAccount, Token, User, owner_fields
+from accounts.models import (
+    Principal,
+    ServiceAccount,
+    ServiceAccountRole,
+    Token,
+    User,
+    owner_fields,
+)
 from accounts.service_accounts import replace_secret
 from portal.globus import scopes
 from sandbox import seed
@@ -29,7 +36,10 @@ def make_user(**fields: Any) -> User:
 
 
 def make_service_account(
-    *, secret: str = seed.HARVEST_CLIENT_SECRET, **fields: Any
+    *,
+    secret: str = seed.HARVEST_CLIENT_SECRET,
+    for_all_staff: bool = False,
+    **fields: Any,
 ) -> ServiceAccount:
     account = ServiceAccount.objects.create(
         **{
@@ -40,6 +50,10 @@ def make_service_account(
         | fields
     )
     replace_secret(account, secret, by=None)
+    if for_all_staff:
+        ServiceAccountRole.objects.create(
+            service_account=account, all_staff=True, can_use=True
+        )
     return account
 
 
@@ -86,7 +100,7 @@ def make_transfer(
 
 def make_job(service_account: ServiceAccount | None = None, **fields: Any) -> Job:
     """Lists the harvest's sensors, or transfers them to the archive."""
-    account = service_account or make_service_account()
+    account = service_account or make_service_account(for_all_staff=True)
     defaults: dict[str, Any] = {
         "name": f"job {uuid.uuid4().hex[:6]}",
         "kind": Job.Kind.LIST,

@@ -11,6 +11,7 @@ from pathlib import Path
 from portal.embedded import Embedded, laptop_secrets
 from sandbox import seed
 from sandbox.testing import Sandbox
+from tests.guarded import GUARDED_SANDBOX
 
 PUBLIC_BASE_URL = "http://localhost:8000"
 
@@ -36,7 +37,7 @@ class Stack:
         embedded = Embedded(self.folder / "servers", throw_away=True)
         self._cleanup.callback(embedded.stop)
         embedded.start()
-        self.sandbox = Sandbox.start(self.folder / "sandbox")
+        self.sandbox = Sandbox.start(self.folder / "sandbox", program=GUARDED_SANDBOX)
         self._cleanup.callback(self.sandbox.stop)
         mail = self.folder / "mail"
         mail.mkdir()

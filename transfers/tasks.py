@@ -7,11 +7,12 @@ so that any message may come twice, late, or from somebody who made it up.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from uuid import UUID
 
 from celery import shared_task
 
-from accounts import notices, upkeep
+from accounts import notices, reminders, sealing, upkeep
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
 from transfers import monitoring, needs, submission, sweeping
@@ -71,13 +72,15 @@ def tick() -> None:
     """Queue what is due. Beat sends this; any number of them do no harm."""
     ledger.fire_due()
     monitoring.queue_due_polls()
+    sealing.seal_new()
     for name in chores.due():
         _CHORES[name]()
 
 
-_CHORES = {
+_CHORES: dict[str, Callable[[], object]] = {
     chores.SWEEP: sweeping.sweep,
     chores.UPKEEP: lambda: upkeep.queue_due(working=owners_at_work()),
+    chores.REMINDERS: reminders.send_due,
 }
 
 

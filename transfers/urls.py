@@ -4,6 +4,7 @@ from django.urls import path
 
 from transfers.views import (
     activity,
+    bookmarks,
     collections,
     files,
     job_exchange,
@@ -12,6 +13,8 @@ from transfers.views import (
     job_reruns,
     jobs,
     sending,
+    sharing,
+    timers,
 )
 
 app_name = "transfers"
@@ -20,7 +23,26 @@ urlpatterns = [
     path("overview/", activity.overview, name="overview"),
     path("attention/", activity.needs_me, name="attention"),
     path("collections/", collections.search, name="collections"),
+    path("bookmarks/", bookmarks.listed, name="bookmarks"),
+    path("bookmarks/new/", bookmarks.new, name="bookmark_new"),
+    path("bookmarks/<uuid:bookmark_id>/", bookmarks.rename, name="bookmark_rename"),
+    path(
+        "bookmarks/<uuid:bookmark_id>/remove/",
+        bookmarks.remove,
+        name="bookmark_remove",
+    ),
     path("collections/<uuid:collection_id>/", collections.about, name="collection"),
+    path("collections/<uuid:collection_id>/sharing/", sharing.shared, name="sharing"),
+    path(
+        "collections/<uuid:collection_id>/sharing/<uuid:rule_id>/",
+        sharing.change,
+        name="sharing_change",
+    ),
+    path(
+        "collections/<uuid:collection_id>/sharing/<uuid:rule_id>/remove/",
+        sharing.remove,
+        name="sharing_remove",
+    ),
     path("files/", files.files, name="files"),
     path("transfers/", activity.activity, name="list"),
     path("transfers/new/", sending.new, name="new"),
@@ -29,6 +51,13 @@ urlpatterns = [
     path("transfers/<uuid:pk>/cancel/", activity.cancel, name="cancel"),
     path("transfers/<uuid:pk>/way-on/", activity.way_on, name="way_on"),
     path("transfers/<uuid:pk>/resume/", activity.resume, name="resume"),
+    path("timers/", timers.timer_list, name="timers"),
+    path("timers/new/", timers.new, name="timer_new"),
+    path("timers/<uuid:timer_id>/", timers.timer, name="timer"),
+    path("timers/<uuid:timer_id>/pause/", timers.pause, name="timer_pause"),
+    path("timers/<uuid:timer_id>/resume/", timers.resume, name="timer_resume"),
+    path("timers/<uuid:timer_id>/name/", timers.rename, name="timer_rename"),
+    path("timers/<uuid:timer_id>/delete/", timers.delete, name="timer_delete"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/bulk/", jobs.bulk, name="jobs_bulk"),
     path("jobs/waiting/", jobs.waiting, name="jobs_waiting"),

@@ -38,6 +38,11 @@ class Patience:
 PAGE = Patience(
     timeout_seconds=4.5, retries=1, longest_sleep_seconds=1, longest_wait_seconds=2
 )
+#: someone is looking, and what is sent must not arrive twice: the SDK would repeat a
+#: request whose answer was lost
+ONCE = Patience(
+    timeout_seconds=9, retries=0, longest_sleep_seconds=0, longest_wait_seconds=2
+)
 #: a worker, within the deadline of its run
 WORKER = Patience(
     timeout_seconds=20, retries=3, longest_sleep_seconds=10, longest_wait_seconds=30

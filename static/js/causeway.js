@@ -60,6 +60,14 @@ function menus() {
   });
 }
 
+/** The zone that times of a form are meant in, as long as nobody wrote another. */
+function ownZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const field of document.querySelectorAll("input[data-zone]")) {
+    if (zone && field.value === field.defaultValue && field.value === "UTC") field.value = zone;
+  }
+}
+
 /** A form that is on its way is not sent twice. */
 function sendOnce() {
   document.addEventListener("submit", (event) => {
@@ -74,6 +82,7 @@ function sendOnce() {
 
 localTimes(document);
 menus();
+ownZone();
 sendOnce();
 document.querySelectorAll("form[data-picking]").forEach(picking);
 // What Globus had stopped goes on without one more click.

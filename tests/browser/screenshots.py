@@ -13,6 +13,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from sandbox import seed
+from tests.browser.admin_pages import admin_pages
 from tests.browser.site import (
     Site,
     give_consent,
@@ -56,6 +57,9 @@ RESEARCHER = {
     "transfers-none": "/transfers/",
     "groups": "/groups/",
     "account": "/account/",
+    "account-consents": "/account/consents/",
+    "account-take-back": "/account/take-back/",
+    "account-delete": "/account/delete/",
     "attention-none": "/attention/",
     "not-found": f"/transfers/{NOBODYS}/",
     "jobs-forbidden": "/jobs/",
@@ -108,6 +112,12 @@ def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]
         yield from visit(page, site, STAFF, variant, only)
         ran = ran or run_jobs(page, site)
         yield from visit(page, site, ran, variant, only)
+        context.close()
+
+        context = browser.new_context(**options)
+        page = context.new_page()
+        sign_in(page, site, "root")
+        yield from visit(page, site, admin_pages(page, site), variant, only)
         context.close()
 
 

@@ -211,12 +211,13 @@ def test_a_tick_queues_due_polls(messages):
 
 def test_an_idle_tick_asks_little(messages, django_assert_max_num_queries):
     make_run(state="moving", transfer=make_transfer(status="ACTIVE"))
-    # The sweep, the polls, the mails, the upkeep of tokens and revocations, and whether
-    # there is anything to tell: of ends, of stalls, of long runs, in the outbox.
-    with django_assert_max_num_queries(28 + 4):
+    # The sweep, the polls, the mails, the upkeep of tokens and revocations, reminders,
+    # and whether there is anything to tell: of ends, stalls, long runs, in the outbox.
+    with django_assert_max_num_queries(30 + 4):
         tasks.tick()
-    # Is anything due? Are polls? Is it time for the sweep?
-    with django_assert_max_num_queries(5):
+    # Is anything due? Are polls (in a transaction)? Entries to seal? Is it time for the
+    # sweep?
+    with django_assert_max_num_queries(6):
         tasks.tick()
 
 

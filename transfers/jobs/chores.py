@@ -8,8 +8,13 @@ from django.db import connection
 
 SWEEP = "sweep"
 UPKEEP = "upkeep"
+REMINDERS = "reminders"
 #: how often; the sweep finds dead workers and says why runs wait
-EVERY = {SWEEP: timedelta(seconds=15), UPKEEP: timedelta(seconds=30)}
+EVERY = {
+    SWEEP: timedelta(seconds=15),
+    UPKEEP: timedelta(seconds=30),
+    REMINDERS: timedelta(hours=1),
+}
 
 #: A next time beyond the usual one was written when a clock was wrong.
 _CLAIM = """

@@ -17,6 +17,8 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts import audit
+from accounts.service_accounts import active_secret_id
 from transfers import queue
 from transfers.jobs.blackouts import end_of_blackout
 from transfers.jobs.holds import Holds
@@ -110,7 +112,11 @@ def take(run_id: UUID | None = None, *, now: datetime | None = None) -> Run | No
             if pk is None:
                 return None
             run = Run.objects.select_related(
-                "job__owner", "service_account", "transfer", "schedule"
+                "job__owner",
+                "service_account",
+                "transfer",
+                "schedule",
+                "triggered_by",
             ).get(pk=pk)
             _one_at_a_time(run)
             if _first(now, pk) is None:
@@ -184,7 +190,7 @@ def _is_blacked_out(run: Run, now: datetime) -> bool:
 
 
 def _claim(run: Run, now: datetime) -> bool:
-    return advance(
+    won = advance(
         run,
         Run.State.PREPARING,
         from_states=[Run.State.WAITING],
@@ -195,6 +201,22 @@ def _claim(run: Run, now: datetime) -> bool:
         last_error="",
         error_code="",
         error_detail="",
+    )
+    if won and run.attempts == 1:
+        _note_use_of_tokens(run)
+    return won
+
+
+def _note_use_of_tokens(run: Run) -> None:
+    """Once per run: from now on it acts with the service account's tokens."""
+    account = run.service_account
+    audit.record(
+        "run:token:use",
+        actor=run.triggered_by,
+        owner=account,
+        credential_id=active_secret_id(account),
+        run=str(run.pk),
+        job=run.job.name,
     )
 
 

@@ -25,7 +25,7 @@ from enum import StrEnum
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from accounts.models import ServiceAccount, User
+from accounts.models import Role, ServiceAccount, User
 from portal.globus.errors import PortalError
 from transfers.jobs.models import Job, Run
 from transfers.jobs.roles import JobRole
@@ -93,4 +93,4 @@ def _open_to(user: Person, action: Action) -> Q:
 
 def accounts_open_to(user: User) -> QuerySet[ServiceAccount]:
     """The service accounts that this person may let act."""
-    return ServiceAccount.objects.all()
+    return ServiceAccount.objects.open_to(user, Role.USE)

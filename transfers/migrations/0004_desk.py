@@ -11,9 +11,9 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_outbox'),
+        ('accounts', '0010_outbox'),
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('transfers', '0002_schedule_and_ledger'),
+        ('transfers', '0003_asked_timer'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

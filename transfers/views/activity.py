@@ -23,6 +23,7 @@ from accounts.clients import transfer_client
 from accounts.models import User
 from accounts.views import SignedInRequest
 from portal.globus.requirements import Kind
+from portal.sessions import asked_by_page
 from transfers import attention, submission
 from transfers.jobs import permissions
 from transfers.models import Run, Transfer
@@ -60,6 +61,7 @@ def home(request: SignedInRequest) -> HttpResponse:
     return render(request, "transfers/home.html", context)
 
 
+@asked_by_page
 @require_safe
 def overview(request: SignedInRequest) -> HttpResponse:
     """What runs and what ended, for a home page that is open."""
@@ -126,6 +128,7 @@ def detail(request: SignedInRequest, pk: UUID) -> HttpResponse:
     return render(request, "transfers/detail.html", _facts(transfer))
 
 
+@asked_by_page
 @require_safe
 def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """All that changes on a transfer's page; asks the database, never Globus."""

@@ -17,6 +17,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.views import SignedInRequest
+from portal.sessions import asked_by_page
 from transfers.forms import RunNowForm
 from transfers.jobs import (
     describing,
@@ -211,6 +212,7 @@ def options_of(found: Run) -> list[str]:
     return options_in_words(found.inputs.get("options", {}))
 
 
+@asked_by_page
 @require_safe
 @for_staff
 def run_progress(request: SignedInRequest, pk: UUID) -> HttpResponse:

@@ -65,7 +65,7 @@ def new(request: SignedInRequest) -> HttpResponse:
         return _send(request, data, places)
     _take_step(request, action, data, places)
     form = TransferForm(initial=_initial(data), items=_items(data), names={})
-    return _page(request, form, data, places)
+    return shown(request, form, data, places)
 
 
 def _data(request: SignedInRequest) -> QueryDict:
@@ -115,6 +115,13 @@ def _look_up(user: User, place: Place, data: QueryDict) -> None:
         return  # said at the field, when the form is sent
 
 
+def name_or_id(user: User, collection_id: UUID) -> str:
+    try:
+        return name_of(user, collection_id)
+    except (NotFound, PermissionDenied):
+        return str(collection_id)
+
+
 def _take_step(
     request: SignedInRequest, action: str, data: QueryDict, places: dict[str, Place]
 ) -> None:
@@ -142,10 +149,10 @@ def _take_step(
 def _send(
     request: SignedInRequest, data: QueryDict, places: dict[str, Place]
 ) -> HttpResponse:
-    names = {f"{side}_id": place.name for side, place in places.items()}
-    form = TransferForm(data, items=_items(data), names=names)
+    form = _form(data, places)
     if not form.is_valid():
-        return _page(request, form, data, places)
+        return shown(request, form, data, places)
+    names = form.names
     transfer = submission.ask(
         request.user,
         form.document,
@@ -159,6 +166,21 @@ def _send(
         "Your transfer is stored and goes to Globus now. You can leave.",
     )
     return redirect("transfers:detail", transfer.pk)
+
+
+def judged(
+    request: SignedInRequest, data: QueryDict
+) -> tuple[TransferForm, dict[str, Place]]:
+    """The form with what was sent, for a page that does something else with it."""
+    places = {side: Place(side) for side in SIDES}
+    for place in places.values():
+        _look_up(request.user, place, data)
+    return _form(data, places), places
+
+
+def _form(data: QueryDict, places: dict[str, Place]) -> TransferForm:
+    names = {f"{side}_id": place.name for side, place in places.items()}
+    return TransferForm(data, items=_items(data), names=names)
 
 
 def _transfer_id(data: QueryDict) -> UUID:
@@ -183,7 +205,7 @@ def _initial(data: QueryDict) -> dict[str, Any]:
     return values
 
 
-def _page(
+def shown(
     request: SignedInRequest,
     form: TransferForm,
     data: QueryDict,

@@ -204,7 +204,7 @@ def test_a_step_is_looked_at_and_nothing_is_stored(browser, service_account):
 
 
 def test_a_secret_that_does_not_work_is_said_at_its_step(browser):
-    account = make_service_account(secret="not this one")
+    account = make_service_account(secret="not this one", for_all_staff=True)
     page = look(browser, account, "account")
     assert "finding-bad" in page
     assert "Globus accepts its secret" not in page

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0004_token_upkeep'),
+        ('accounts', '0009_staff_go_on'),
     ]
 
     operations = [
