@@ -63,11 +63,13 @@ class Item:
     """One thing to copy.
 
     :ivar recursive: whether it is a folder; nothing said, Globus finds out
+    :ivar external_checksum: of the source file, for Globus to compare with
     """
 
     source_path: str
     destination_path: str
     recursive: bool | None = None
+    external_checksum: str = ""
 
 
 def _is_flag(value: Any) -> bool:
@@ -104,6 +106,7 @@ OPTIONS: dict[str, Callable[[Any], bool]] = {
     "encrypt_data": _is_flag,
     "skip_source_errors": _is_flag,
     "fail_on_quota_errors": _is_flag,
+    "store_base_path_info": _is_flag,
     "notify_on_succeeded": _is_flag,
     "notify_on_failed": _is_flag,
     "notify_on_inactive": _is_flag,
@@ -226,6 +229,8 @@ def _item(item: Item, *, same_collection: bool) -> dict[str, Any]:
     }
     if item.recursive is not None:
         row["recursive"] = item.recursive
+    if item.external_checksum:
+        row["external_checksum"] = item.external_checksum
     return row
 
 

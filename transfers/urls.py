@@ -2,7 +2,21 @@
 
 from django.urls import path
 
-from transfers.views import activity, changes, collections, files, jobs, sending
+from transfers.views import (
+    activity,
+    bookmarks,
+    changes,
+    collections,
+    files,
+    job_exchange,
+    job_forms,
+    job_plans,
+    job_reruns,
+    jobs,
+    sending,
+    sharing,
+    timers,
+)
 
 app_name = "transfers"
 urlpatterns = [
@@ -10,7 +24,26 @@ urlpatterns = [
     path("overview/", activity.overview, name="overview"),
     path("attention/", activity.needs_me, name="attention"),
     path("collections/", collections.search, name="collections"),
+    path("bookmarks/", bookmarks.listed, name="bookmarks"),
+    path("bookmarks/new/", bookmarks.new, name="bookmark_new"),
+    path("bookmarks/<uuid:bookmark_id>/", bookmarks.rename, name="bookmark_rename"),
+    path(
+        "bookmarks/<uuid:bookmark_id>/remove/",
+        bookmarks.remove,
+        name="bookmark_remove",
+    ),
     path("collections/<uuid:collection_id>/", collections.about, name="collection"),
+    path("collections/<uuid:collection_id>/sharing/", sharing.shared, name="sharing"),
+    path(
+        "collections/<uuid:collection_id>/sharing/<uuid:rule_id>/",
+        sharing.change,
+        name="sharing_change",
+    ),
+    path(
+        "collections/<uuid:collection_id>/sharing/<uuid:rule_id>/remove/",
+        sharing.remove,
+        name="sharing_remove",
+    ),
     path("files/", files.files, name="files"),
     path("files/rows/", files.rows, name="rows"),
     path("files/numbers/", files.numbers, name="numbers"),
@@ -27,11 +60,30 @@ urlpatterns = [
     path("transfers/<uuid:pk>/cancel/", activity.cancel, name="cancel"),
     path("transfers/<uuid:pk>/way-on/", activity.way_on, name="way_on"),
     path("transfers/<uuid:pk>/resume/", activity.resume, name="resume"),
+    path("timers/", timers.timer_list, name="timers"),
+    path("timers/new/", timers.new, name="timer_new"),
+    path("timers/<uuid:timer_id>/", timers.timer, name="timer"),
+    path("timers/<uuid:timer_id>/pause/", timers.pause, name="timer_pause"),
+    path("timers/<uuid:timer_id>/resume/", timers.resume, name="timer_resume"),
+    path("timers/<uuid:timer_id>/name/", timers.rename, name="timer_rename"),
+    path("timers/<uuid:timer_id>/delete/", timers.delete, name="timer_delete"),
     path("jobs/", jobs.jobs, name="jobs"),
-    path("jobs/new/", jobs.job_new, name="job_new"),
+    path("jobs/bulk/", jobs.bulk, name="jobs_bulk"),
+    path("jobs/waiting/", jobs.waiting, name="jobs_waiting"),
+    path("jobs/calendar/", job_plans.due, name="jobs_calendar"),
+    path("jobs/figures/", job_plans.numbers, name="jobs_figures"),
+    path("jobs/import/", job_exchange.take_in, name="job_import"),
+    path("jobs/new/", job_forms.new, name="job_new"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),
+    path("jobs/<uuid:pk>/edit/", job_forms.edit, name="job_edit"),
+    path("jobs/<uuid:pk>/duplicate/", job_forms.duplicate, name="job_duplicate"),
+    path("jobs/<uuid:pk>/remove/", job_forms.remove, name="job_remove"),
+    path("jobs/<uuid:pk>/hold/", jobs.hold, name="job_hold"),
+    path("jobs/<uuid:pk>/export/<slug:form>/", job_exchange.export, name="job_export"),
+    path("jobs/<uuid:pk>/webhook/", job_exchange.webhook, name="job_webhook"),
     path("jobs/<uuid:pk>/run/", jobs.run_now, name="run_now"),
     path("jobs/runs/<uuid:pk>/", jobs.run, name="run"),
     path("jobs/runs/<uuid:pk>/progress/", jobs.run_progress, name="run_progress"),
+    path("jobs/runs/<uuid:pk>/again/", job_reruns.rerun, name="run_again"),
     path("jobs/runs/<uuid:pk>/cancel/", jobs.run_cancel, name="run_cancel"),
 ]

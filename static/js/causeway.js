@@ -33,6 +33,14 @@ function menus() {
   });
 }
 
+/** The zone that times of a form are meant in, as long as nobody wrote another. */
+function ownZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const field of document.querySelectorAll("input[data-zone]")) {
+    if (zone && field.value === field.defaultValue && field.value === "UTC") field.value = zone;
+  }
+}
+
 /** A form that is on its way is not sent twice. */
 function sendOnce() {
   document.addEventListener("submit", (event) => {
@@ -47,6 +55,7 @@ function sendOnce() {
 
 localTimes(document);
 menus();
+ownZone();
 sendOnce();
 // What Globus had stopped goes on without one more click.
 document.querySelector("form[data-go-on]")?.requestSubmit();

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import seed
+from tests.browser.admin_pages import admin_pages
 from tests.browser.site import allow, give_consent, sign_in
 
 RUN = "/projects/spring-campaign/runs/2026-03-01/"
@@ -25,6 +26,9 @@ PLACES = (
     "/attention/",
     "/groups/",
     "/account/",
+    "/account/consents/",
+    "/account/take-back/",
+    "/account/delete/",
     "/jobs/",
     "/jobs/new/",
     "/nothing-here/",
@@ -124,11 +128,9 @@ def test_by_keyboard_alone(open_page, site):
     tab_to(page, page.get_by_role("button", name="Sign in with Globus"))
     page.keyboard.press("Enter")
     page.wait_for_url(f"{site.sandbox.url}/**")
-    tab_to_anything = page.get_by_role("button", name="Allow")
-    for _ in range(20):
-        page.keyboard.press("Tab")
-        if tab_to_anything.evaluate("element => element === document.activeElement"):
-            break
+    tab_to(page, page.get_by_role("radio", name="ada@").first)
+    page.keyboard.press("Space")
+    tab_to(page, page.get_by_role("button", name="Allow"))
     page.keyboard.press("Enter")
     page.wait_for_url(f"{site.url}/**")
 
@@ -263,6 +265,26 @@ def test_nothing_is_wider_than_a_phone(page_of, site):
     page.locator("summary", has_text="Menu").click()
     page.get_by_role("link", name="Transfers").first.click()
     assert page.locator("h1").inner_text() == "Transfers"
+
+
+def test_no_page_of_the_administration_is_wider_than_a_phone(page_of, site):
+    page = page_of("root", viewport=NARROW)
+    wide = {}
+    for name, address in admin_pages(page, site).items():
+        page.goto(site.url + address)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > NARROW["width"]:
+            wide[name] = width
+    assert wide == {}
+
+
+def test_the_identity_of_a_service_account_is_copied(page_of, site):
+    page = page_of("root", permissions=["clipboard-read", "clipboard-write"])
+    page.goto(site.url + admin_pages(page, site)["admin-accounts-secrets"])
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_text("Copied.").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.endswith("@clients.auth.globus.org")
 
 
 def test_targets_are_large_enough(page_of, site):

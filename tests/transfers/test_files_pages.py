@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from accounts.models import PendingAction
+from accounts.models import PendingAction, Session
 from sandbox import seed
 from tests.factories import make_transfer
 from tests.flows import button, come_back, go_on, person, sign_in
@@ -567,8 +567,6 @@ def test_a_consent_in_the_middle_of_a_new_folder(ada, sandbox):
 
 def test_a_session_that_ended_while_a_form_was_open(ada, sandbox):
     form = pick(ada, "paper.tex") | {"do": "rename", "name": "kept.tex"}
-    from django.contrib.sessions.models import Session
-
     Session.objects.all().delete()
     answer = ada.post("/files/rename/", form)
     assert answer["Location"].startswith("/login/")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -23,8 +23,10 @@ from accounts.clients import transfer_client
 from accounts.models import User
 from accounts.views import SignedInRequest
 from portal.globus.requirements import Kind
+from portal.sessions import asked_by_page
 from transfers import attention, submission
-from transfers.models import Transfer
+from transfers.jobs import permissions
+from transfers.models import Run, Transfer
 from transfers.models import TransferQuerySet as Transfers
 from transfers.storable import storable_text
 from transfers.views.live import live, version_of
@@ -59,6 +61,7 @@ def home(request: SignedInRequest) -> HttpResponse:
     return render(request, "transfers/home.html", context)
 
 
+@asked_by_page
 @require_safe
 def overview(request: SignedInRequest) -> HttpResponse:
     """What runs and what ended, for a home page that is open."""
@@ -108,11 +111,15 @@ def activity(request: SignedInRequest) -> HttpResponse:
 
 
 def visible_to(user: User) -> Transfers:
-    """A person's own; for staff also what service accounts did."""
-    rows = Transfer.objects.filter(user=user)
-    if user.is_staff:
-        rows |= Transfer.objects.filter(service_account__isnull=False)
-    return rows.select_related("user", "service_account", "run__job")
+    """A person's own; for staff also what service accounts did for jobs they see."""
+    seen = Q(user=user)
+    if permissions.is_staff(user):
+        runs = Run.objects.exclude(job__in=permissions.jobs_open_to(user))
+        of_hidden_job = runs.filter(transfer=OuterRef("pk"))
+        seen |= Q(service_account__isnull=False) & ~Q(Exists(of_hidden_job))
+    return Transfer.objects.filter(seen).select_related(
+        "user", "service_account", "run__job"
+    )
 
 
 @require_safe
@@ -121,6 +128,7 @@ def detail(request: SignedInRequest, pk: UUID) -> HttpResponse:
     return render(request, "transfers/detail.html", _facts(transfer))
 
 
+@asked_by_page
 @require_safe
 def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """All that changes on a transfer's page; asks the database, never Globus."""
@@ -156,6 +164,9 @@ def cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
         return redirect("transfers:detail", pk=pk)
     if request.method != "POST":
         return render(request, "transfers/cancel.html", {"transfer": transfer})
+    run = getattr(transfer, "run", None)
+    if run is not None:
+        permissions.check(request.user, permissions.Action.RUN, run.job)
 
     submission.cancel(transfer_client(transfer.principal), transfer)
 

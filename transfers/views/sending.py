@@ -72,7 +72,7 @@ def new(request: SignedInRequest) -> HttpResponse:
         return _send(request, data, places, picked)
     _take_step(request, action, data, places)
     form = TransferForm(initial=_initial(data), items=_items(data, picked), names={})
-    return _page(request, form, data, places, picked)
+    return shown(request, form, data, places, picked)
 
 
 def _data(request: SignedInRequest) -> QueryDict:
@@ -158,6 +158,13 @@ def _look_up(user: User, place: Place, data: QueryDict) -> None:
         return  # said at the field, when the form is sent
 
 
+def name_or_id(user: User, collection_id: UUID) -> str:
+    try:
+        return name_of(user, collection_id)
+    except (NotFound, PermissionDenied):
+        return str(collection_id)
+
+
 def _take_step(
     request: SignedInRequest, action: str, data: QueryDict, places: dict[str, Place]
 ) -> None:
@@ -188,12 +195,10 @@ def _send(
     places: dict[str, Place],
     picked: Picked | None,
 ) -> HttpResponse:
-    names = {f"{side}_id": place.name for side, place in places.items()}
-    form = TransferForm(
-        data, items=_items(data, picked), names=names, is_selection=picked is not None
-    )
+    form = _form(data, places, picked)
     if not form.is_valid():
-        return _page(request, form, data, places, picked)
+        return shown(request, form, data, places, picked)
+    names = form.names
     transfer = submission.ask(
         request.user,
         form.document,
@@ -207,6 +212,28 @@ def _send(
         "Your transfer is stored and goes to Globus now. You can leave.",
     )
     return redirect("transfers:detail", transfer.pk)
+
+
+def judged(
+    request: SignedInRequest, data: QueryDict
+) -> tuple[TransferForm, dict[str, Place], Picked | None]:
+    """The form with what was sent, for a page that does something else with it.
+
+    :raises FolderChanged: see ``_take_picked``
+    """
+    picked = _take_picked(request, data)
+    places = {side: Place(side) for side in SIDES}
+    for place in places.values():
+        _look_up(request.user, place, data)
+    return _form(data, places, picked), places, picked
+
+
+def _form(
+    data: QueryDict, places: dict[str, Place], picked: Picked | None
+) -> TransferForm:
+    names = {f"{side}_id": place.name for side, place in places.items()}
+    items = _items(data, picked)
+    return TransferForm(data, items=items, names=names, is_selection=picked is not None)
 
 
 def _transfer_id(data: QueryDict) -> UUID:
@@ -231,7 +258,7 @@ def _initial(data: QueryDict) -> dict[str, Any]:
     return values
 
 
-def _page(
+def shown(
     request: SignedInRequest,
     form: TransferForm,
     data: QueryDict,
