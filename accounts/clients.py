@@ -2,14 +2,28 @@
 
 import time
 
-from globus_sdk import AccessTokenAuthorizer, GroupsClient, TimersClient, TransferClient
+from django.db import connection
+from globus_sdk import (
+    AccessTokenAuthorizer,
+    AuthClient,
+    GroupsClient,
+    TimersClient,
+    TransferClient,
+)
 from globus_sdk.authorizers import GlobusAuthorizer
 
 from accounts import tokens
 from accounts.models import Principal
 from accounts.secret import Secret
 from portal.globus import scopes
-from portal.globus.transport import PAGE, Patience, retry_config, shared_transport
+from portal.globus.budget import wait_for_turn
+from portal.globus.transport import (
+    PAGE,
+    WORKER,
+    Patience,
+    retry_config,
+    shared_transport,
+)
 
 #: How long one client goes on with a token before it looks at the row again: a
 #: revocation takes effect within this time.
@@ -20,10 +34,19 @@ class VaultAuthorizer(GlobusAuthorizer):
     """Brings a principal's token to one SDK client; made anew for each client."""
 
     def __init__(
-        self, principal: Principal, resource_server: str, *, scope: str = ""
+        self,
+        principal: Principal,
+        resource_server: str,
+        *,
+        scope: str = "",
+        counted: Patience | None = None,
     ) -> None:
-        """:param scope: one that the token must have"""
+        """
+        :param scope: one that the token must have
+        :param counted: requests are counted, and wait as patiently as this
+        """
         self._principal = principal
+        self._counted = counted
         self._resource_server = resource_server
         self._scope = scope
         self._token: tokens.FreshToken | None = None
@@ -31,10 +54,16 @@ class VaultAuthorizer(GlobusAuthorizer):
         self._renewed_after_401 = False
 
     def get_authorization_header(self) -> str:
+        """The SDK asks for it before each request, a repeated one too."""
         age = time.monotonic() - self._looked_at
         if self._token is None or age > LOOK_AGAIN_SECONDS:
             self._look()
         assert self._token is not None
+        if self._counted is not None:
+            if self._counted is WORKER:
+                _let_others_use_the_database()
+            longest = self._counted.longest_wait_seconds
+            wait_for_turn(self._principal.owner_key, longest_seconds=longest)
         return f"Bearer {self._token.secret.reveal()}"
 
     def handle_missing_authorization(self) -> bool:
@@ -55,11 +84,27 @@ class VaultAuthorizer(GlobusAuthorizer):
         self._looked_at = time.monotonic()
 
 
+def _let_others_use_the_database() -> None:
+    """A process has fewer connections than threads, and a worker's thread is about to
+    wait for Globus."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
 def transfer_client(principal: Principal, patience: Patience = PAGE) -> TransferClient:
     """Acts for this principal and nobody else; asks for its token when it is used."""
     return TransferClient(
-        authorizer=VaultAuthorizer(principal, scopes.TRANSFER),
+        authorizer=VaultAuthorizer(principal, scopes.TRANSFER, counted=patience),
         transport=shared_transport("transfer", patience),
+        retry_config=retry_config(patience),
+    )
+
+
+def identity_client(principal: Principal, patience: Patience = PAGE) -> AuthClient:
+    """Asks Auth about the principal's own identity."""
+    return AuthClient(
+        authorizer=VaultAuthorizer(principal, scopes.AUTH),
+        transport=shared_transport("auth", patience),
         retry_config=retry_config(patience),
     )
 

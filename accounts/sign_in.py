@@ -19,7 +19,16 @@ from django.http import HttpRequest
 from social_core.backends.globus import GlobusOpenIdConnect
 from social_core.exceptions import SocialAuthBaseException
 
-from accounts import attempts, callback, groups, id_tokens, metadata, provider, tokens
+from accounts import (
+    attempts,
+    callback,
+    groups,
+    id_tokens,
+    metadata,
+    provider,
+    standing,
+    tokens,
+)
 from accounts.attempts import Attempt
 from accounts.clients import groups_client_with
 from accounts.models import User
@@ -253,9 +262,7 @@ def apply_groups(user: User, response: Mapping[str, Any], **kwargs: Any) -> None
             username=user.identity_username,
             linked=other_identities(user),
         )
-    user.is_staff = staff or admins
-    user.is_superuser = admins
-    user.save(update_fields=["is_staff", "is_superuser"])
+    standing.follow_groups(user, is_staff=staff or admins, is_superuser=admins)
 
 
 def groups_token(response: Mapping[str, Any]) -> Secret:

@@ -32,6 +32,11 @@ from accounts.models import (
 )
 from accounts.portal_client import auth_client, portal_auth_client
 from accounts.secret import Secret
+from accounts.service_accounts import (
+    ScopeNotAllowed,
+    check_may_act_at,
+    note_secret_use,
+)
 from accounts.vault import CannotOpen
 from portal.globus import scopes
 from portal.globus.errors import (
@@ -87,6 +92,8 @@ def access_token(
     :raises GlobusUnreachable: Auth does not answer and the old token has expired
     """
     check_enabled(principal)
+    if not isinstance(principal, User):
+        _refuse_unlisted(principal, resource_server)
     row = _row(principal, resource_server)
     if row is None:
         row = _new_row(principal, resource_server)
@@ -187,21 +194,33 @@ def grant_data_access(account: ServiceAccount, collection_ids: Iterable[str]) ->
     (globus-services 2.4).
     """
     check_enabled(account)
+    _refuse_unlisted(account, scopes.TRANSFER)
     client = auth_client(account)
     with globus_errors():
         client.oauth2_client_credentials_tokens(
             requested_scopes=scopes.with_data_access(collection_ids)
         )
+    note_secret_use(account)
+
+
+def _refuse_unlisted(account: ServiceAccount, resource_server: str) -> None:
+    """:raises ScopeNotAllowed: and writes it down (A05, A07)"""
+    try:
+        check_may_act_at(account, resource_server)
+    except ScopeNotAllowed:
+        audit.record(
+            "service-account:scope:refuse",
+            owner=account,
+            outcome=audit.Outcome.REFUSED,
+            resource_server=resource_server,
+        )
+        raise
 
 
 def _new_row(principal: Principal, resource_server: str) -> Token:
     """A service account's row is made on first use; a person's at sign-in only."""
     if isinstance(principal, User):
         raise only_the_person(resource_server)
-    if resource_server not in scopes.SERVICE_ACCOUNT_SCOPES:
-        raise CredentialRefused(
-            f"Service accounts are not meant to act at {resource_server}."
-        )
     row, _ = Token.objects.get_or_create(
         **owner_fields(principal), resource_server=resource_server
     )
@@ -329,9 +348,12 @@ def _refreshed(row: Token) -> globus_sdk.OAuthTokenResponse:
 def _by_credentials(
     account: ServiceAccount, resource_server: str
 ) -> globus_sdk.OAuthTokenResponse:
-    return auth_client(account).oauth2_client_credentials_tokens(
+    check_may_act_at(account, resource_server)
+    answer = auth_client(account).oauth2_client_credentials_tokens(
         requested_scopes=scopes.SERVICE_ACCOUNT_SCOPES[resource_server]
     )
+    note_secret_use(account)
+    return answer
 
 
 def _token_failure(err: globus_sdk.AuthAPIError, principal: Principal) -> GlobusFailure:

@@ -21,8 +21,8 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from social_core import exceptions as social
 from social_django.utils import load_backend, load_strategy
 
-from accounts import attempts, audit, callback, id_tokens, pending
-from accounts.models import AuditEvent, Token, User
+from accounts import attempts, audit, callback, id_tokens, pending, standing
+from accounts.models import AuditEvent, User
 from accounts.sign_in import GlobusSignIn
 from portal import limits, sessions
 from portal.globus.errors import (
@@ -139,7 +139,7 @@ def _shut_out(request: HttpRequest, backend: GlobusSignIn) -> None:
     former = User.objects.filter(identity_id=(backend.id_token or {})["sub"]).first()
     if former is None:
         return
-    User.objects.filter(pk=former.pk).update(is_staff=False, is_superuser=False)
+    standing.follow_groups(former, is_staff=False, is_superuser=False)
     if request.user == former:
         logout(request)
     sessions.end_all(former)
@@ -200,13 +200,6 @@ def sign_out(request: SignedInRequest) -> HttpResponse:
         )
     }
     return render(request, "accounts/signed_out.html", context)
-
-
-@require_safe
-def account(request: SignedInRequest) -> HttpResponse:
-    """Who I am, and what the portal holds for me – never the tokens themselves."""
-    held = Token.objects.held_for(request.user).order_by("resource_server")
-    return render(request, "accounts/account.html", {"tokens": held})
 
 
 def safe_next(target: str | None) -> str:

@@ -11,14 +11,30 @@ import argparse
 import subprocess
 import sys
 
+from bench.chaos import chaos
+from bench.fairness import fairness
 from bench.figures import Figure
+from bench.files import files
+from bench.ledger import ledger
 from bench.listing import listing
 from bench.renewal import renewal
 from bench.sandbox import sandbox_figures
+from bench.schedules import schedules
 from bench.token import token
+from bench.workers import latency, overhead, workers
 
-BENCHES = {"listing": listing, "sandbox": sandbox_figures, "token": token}
-FAULTS = {"renewal": renewal}
+BENCHES = {
+    "fairness": fairness,
+    "files": files,
+    "latency": latency,
+    "listing": listing,
+    "overhead": overhead,
+    "sandbox": sandbox_figures,
+    "schedules": schedules,
+    "token": token,
+    "workers": workers,
+}
+FAULTS = {"chaos": chaos, "ledger": ledger, "renewal": renewal}
 
 
 def main(argv: list[str]) -> int:

@@ -67,6 +67,11 @@ def web_threads() -> int:
     return env_int("PORTAL_WEB_THREADS", 8)
 
 
+def env_list(name: str) -> list[str]:
+    """Parts between commas; none when it is not set."""
+    return [part.strip() for part in env_str(name, "").split(",") if part.strip()]
+
+
 def is_loopback(host: str) -> bool:
     return host in {"localhost", "127.0.0.1", "::1"}
 

@@ -140,7 +140,11 @@ class FailurePageMiddleware:
             logger.error("The database failed: %s", type(exception).__name__)
             # Without the request: who is signed in stands in the database as well.
             failure = ServiceUnavailable()
-            return render(None, "500.html", {"failure": failure}, status=failure.status)
+            context = {
+                "failure": failure,
+                "request_id": getattr(request, "request_id", ""),
+            }
+            return render(None, "500.html", context, status=failure.status)
         if not isinstance(exception, PortalError) or isinstance(
             exception, ImproperlyConfigured
         ):

@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
 
 from tests.guarded import LeftTheMachine, check
 from tests.stack import Stack
@@ -39,6 +40,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     stack = config.stash.get(STACK, None)
     if stack is not None:
         stack.stop()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Lets tests with transactions empty the audit, which the database refuses."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        for table in ("accounts_auditevent", "accounts_auditseal"):
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER audit_no_truncate")
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +106,7 @@ def ada(db, visit):
 def service_account(db, sandbox):
     from tests.factories import make_service_account
 
-    return make_service_account()
+    return make_service_account(for_all_staff=True)
 
 
 @pytest.fixture

@@ -12,9 +12,34 @@ from django.db.models import Q
 from accounts.models import Principal, ServiceAccount, User, owner_fields
 from portal.globus.requirements import Requirement
 from transfers.claims import sweep_time
-from transfers.jobs.models import Job, Run, RunStep
+from transfers.jobs.models import (
+    Chore,
+    Hold,
+    Job,
+    JobRole,
+    JobVersion,
+    Limit,
+    Run,
+    RunStep,
+    Schedule,
+    Share,
+)
 
-__all__ = ["AskedTimer", "Job", "Run", "RunStep", "Transfer", "Watch"]
+__all__ = [
+    "AskedTimer",
+    "Chore",
+    "Hold",
+    "Job",
+    "JobRole",
+    "JobVersion",
+    "Limit",
+    "Run",
+    "RunStep",
+    "Schedule",
+    "Share",
+    "Transfer",
+    "Watch",
+]
 
 #: A task that reports faults and has not moved for this long is called stalled.
 STALLED_AFTER = timedelta(minutes=10)

@@ -33,7 +33,7 @@ from portal.globus.errors import (
     globus_errors,
 )
 from portal.globus.transport import WORKER
-from transfers import needs, queue
+from transfers import keeping, needs, queue
 from transfers.browsing import moment
 from transfers.claims import CLAIM_LASTS
 from transfers.consents import sentence_for
@@ -274,9 +274,17 @@ def _take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> bool:
         if transfer.status == Transfer.Status.INACTIVE != before[0]:
             stopped.append(transfer)
     write(heard)
+    for transfer in heard:
+        _forget_listings(transfer)
     for transfer in stopped:
         needs.tell(transfer.principal, SignInRequired(), says=transfer.says)
     return moved
+
+
+def _forget_listings(transfer: Transfer) -> None:
+    """What a finished task changed is not shown from what was kept before."""
+    if transfer.is_finished and transfer.user_id:
+        keeping.forget(transfer.user_id, transfer.destination_id or transfer.source_id)
 
 
 def miss(transfer: Transfer, now: datetime) -> None:

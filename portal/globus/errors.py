@@ -135,6 +135,47 @@ class CollectionUnavailable(GlobusFailure):
     passing = True
 
 
+class NotConnected(CollectionUnavailable):
+    """A personal collection whose computer is off, or not on the network."""
+
+    title = "The computer of this collection is not connected"
+    advice = (
+        "It is a personal collection, and Globus does not reach the computer that it "
+        "is on. Start Globus Connect Personal there, or ask its owner to; then try "
+        "again."
+    )
+    status = 503
+
+
+class Paused(CollectionUnavailable):
+    """Who manages the collection does not let this happen for a while."""
+
+    title = "This collection is paused"
+    advice = (
+        "Those who manage the collection have paused it for now. Nothing is lost: try "
+        "again later, or ask them when it goes on."
+    )
+    status = 503
+
+
+class TooLarge(GlobusFailure):
+    """More entries in a folder than Globus lists."""
+
+    title = "This folder is too large to be listed"
+    advice = (
+        "Globus does not list folders of more than 100,000 entries. Write the path of "
+        "a folder within it above, or transfer this folder as a whole."
+    )
+    status = 422
+
+
+class AlreadyThere(Conflict):
+    """A name that something else in the folder has."""
+
+    title = "This name is taken"
+    advice = "There is something with this name already. Choose another one."
+
+
 class NotADirectory(GlobusFailure):
     title = "This is not a folder"
     advice = "The path names a file, so there is nothing to list in it."
@@ -383,8 +424,13 @@ def failure_from(err: globus_sdk.GlobusAPIError) -> GlobusFailure:
         return NotADirectory(**facts)
     if code.endswith("PermissionDenied"):
         return PermissionDenied(**facts)
-    if code.endswith(("Exists", "Conflict")):
+    if code.endswith("Exists"):
+        return AlreadyThere(**facts)
+    if code.endswith("Conflict"):
         return Conflict(**facts)
+    for ending, kind in _BY_ENDING.items():
+        if code.endswith(ending):
+            return kind(**facts)
     if "ExternalError" in code or "EndpointError" in code or "GCDisconnected" in code:
         return CollectionUnavailable(**facts)
     if err.http_status >= 500:
@@ -392,6 +438,13 @@ def failure_from(err: globus_sdk.GlobusAPIError) -> GlobusFailure:
     return _BY_STATUS.get(err.http_status, UnexpectedAnswer)(**facts)
 
 
+#: the ends of codes that say more than their status
+_BY_ENDING: dict[str, type[GlobusFailure]] = {
+    "SizeLimit": TooLarge,
+    "GCDisconnected": NotConnected,
+    "GCPaused": Paused,
+    "OperationPaused": Paused,
+}
 _BY_STATUS: dict[int, type[GlobusFailure]] = {
     400: Refused,
     401: SignInRequired,

@@ -70,6 +70,15 @@ def _right(scope: Scope) -> str:
 
 
 @register.filter
+def consent_words(scope_string: str) -> str:
+    """One scope; the data access of a collection by its id."""
+    collections = scopes.collections_in([scope_string])
+    if collections and scope_string not in RIGHTS:
+        return f"reach the data on collection {', '.join(map(str, collections))}"
+    return RIGHTS.get(scope_string, scope_string)
+
+
+@register.filter
 def role_words(role: str) -> str:
     return ROLES.get(role, role)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -25,7 +25,8 @@ from accounts.views import SignedInRequest
 from portal.globus.requirements import Kind
 from portal.sessions import asked_by_page
 from transfers import attention, submission
-from transfers.models import Transfer
+from transfers.jobs import permissions
+from transfers.models import Run, Transfer
 from transfers.models import TransferQuerySet as Transfers
 from transfers.storable import storable_text
 from transfers.views.live import live, version_of
@@ -110,11 +111,15 @@ def activity(request: SignedInRequest) -> HttpResponse:
 
 
 def visible_to(user: User) -> Transfers:
-    """A person's own; for staff also what service accounts did."""
-    rows = Transfer.objects.filter(user=user)
-    if user.is_staff:
-        rows |= Transfer.objects.filter(service_account__isnull=False)
-    return rows.select_related("user", "service_account", "run__job")
+    """A person's own; for staff also what service accounts did for jobs they see."""
+    seen = Q(user=user)
+    if permissions.is_staff(user):
+        runs = Run.objects.exclude(job__in=permissions.jobs_open_to(user))
+        of_hidden_job = runs.filter(transfer=OuterRef("pk"))
+        seen |= Q(service_account__isnull=False) & ~Q(Exists(of_hidden_job))
+    return Transfer.objects.filter(seen).select_related(
+        "user", "service_account", "run__job"
+    )
 
 
 @require_safe
@@ -159,6 +164,9 @@ def cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
         return redirect("transfers:detail", pk=pk)
     if request.method != "POST":
         return render(request, "transfers/cancel.html", {"transfer": transfer})
+    run = getattr(transfer, "run", None)
+    if run is not None:
+        permissions.check(request.user, permissions.Action.RUN, run.job)
 
     submission.cancel(transfer_client(transfer.principal), transfer)
 

@@ -78,12 +78,36 @@ def name_of(user: User, collection_id: UUID) -> str:
 
     :raises GlobusFailure: it does not exist for them, or Globus did not say
     """
-    key = _name_key(user, collection_id)
-    name = cache.get(key)
-    if name is None:
-        name = str(collections.collection(transfer_client(user), collection_id))
-        cache.set(key, name, NAME_KEPT_SECONDS)
-    return str(name)
+    return _facts_of(user, collection_id)[0]
+
+
+def is_protected(user: User, collection_id: UUID) -> bool:
+    """Whether it is of high assurance: who looks is to be asked about each time.
+
+    :raises GlobusFailure: see ``name_of``
+    """
+    return _facts_of(user, collection_id)[1]
+
+
+#: what a collection is called, and whether it is of high assurance
+Facts = tuple[str, bool]
+
+
+def _facts_of(user: User, collection_id: UUID) -> Facts:
+    key = _facts_key(user, collection_id)
+    facts: Facts | None = cache.get(key)
+    if facts is None:
+        facts = _facts(collections.collection(transfer_client(user), collection_id))
+        cache.set(key, facts, NAME_KEPT_SECONDS)
+    return facts
+
+
+def _facts(found: collections.Collection) -> Facts:
+    return str(found), found.high_assurance
+
+
+def _facts_key(user: User, collection_id: UUID) -> str:
+    return f"collection-facts:{user.pk}:{collection_id}"
 
 
 def names_of(user: User, collection_ids: Iterable[UUID]) -> dict[UUID, str]:
@@ -92,33 +116,29 @@ def names_of(user: User, collection_ids: Iterable[UUID]) -> dict[UUID, str]:
     Those that Globus does not show, and what is beyond ``MOST_NAMES``, are left out.
     """
     wanted = list(dict.fromkeys(collection_ids))[:MOST_NAMES]
-    keys = {_name_key(user, each): each for each in wanted}
+    keys = {_facts_key(user, each): each for each in wanted}
     known: dict[UUID, str] = {
-        keys[key]: name for key, name in cache.get_many(keys).items()
+        keys[key]: facts[0] for key, facts in cache.get_many(keys).items()
     }
     missing = [each for each in wanted if each not in known]
     if missing:
         client = transfer_client(user)
         # Brings the token, before threads that have no connection to the database.
-        found = {missing[0]: _name_or_nothing(client, missing[0])}
+        found = {missing[0]: _facts_or_nothing(client, missing[0])}
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            names = pool.map(partial(_name_or_nothing, client), missing[1:])
-        found |= dict(zip(missing[1:], names, strict=True))
-        fresh = {each: name for each, name in found.items() if name}
+            facts = pool.map(partial(_facts_or_nothing, client), missing[1:])
+        found |= dict(zip(missing[1:], facts, strict=True))
+        fresh = {each: facts for each, facts in found.items() if facts}
         cache.set_many(
-            {_name_key(user, each): name for each, name in fresh.items()},
+            {_facts_key(user, each): facts for each, facts in fresh.items()},
             NAME_KEPT_SECONDS,
         )
-        known |= fresh
+        known |= {each: name for each, (name, _) in fresh.items()}
     return known
 
 
-def _name_key(user: User, collection_id: UUID) -> str:
-    return f"collection-name:{user.pk}:{collection_id}"
-
-
-def _name_or_nothing(client: TransferClient, collection_id: UUID) -> str:
+def _facts_or_nothing(client: TransferClient, collection_id: UUID) -> Facts | None:
     try:
-        return str(collections.collection(client, collection_id))
+        return _facts(collections.collection(client, collection_id))
     except (NotFound, PermissionDenied):
-        return ""
+        return None

@@ -107,9 +107,9 @@ def new(request: SignedInRequest) -> HttpResponse:
     if request.method != "POST":
         return redirect("transfers:new")
     data = request.POST.copy()
-    transfer_form, places = sending.judged(request, data)
+    transfer_form, places, picked = sending.judged(request, data)
     if not transfer_form.is_valid():
-        return sending.shown(request, transfer_form, data, places)
+        return sending.shown(request, transfer_form, data, places, picked)
     form = (
         TimerForm(data)
         if data.get("do") == "make"

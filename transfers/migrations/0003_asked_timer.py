@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("transfers", "0001_initial"),
+        ("transfers", "0002_schedule_and_ledger"),
     ]
 
     operations = [
