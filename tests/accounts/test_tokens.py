@@ -284,6 +284,7 @@ def test_the_lazy_user_of_a_request_gets_a_renewed_token(sandbox, ada):
     assert tokens.access_token(of_a_request, scopes.TRANSFER).generation > 1
 
 
+@pytest.mark.django_db
 def test_somebody_who_never_signed_in_has_no_token(sandbox):
     with pytest.raises(SignInRequired):
         tokens.access_token(make_user(), scopes.TRANSFER)
