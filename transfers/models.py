@@ -12,9 +12,27 @@ from django.db.models import Q
 from accounts.models import Principal, ServiceAccount, User, owner_fields
 from portal.globus.requirements import Requirement
 from transfers.claims import sweep_time
+from transfers.jobs.inventory_models import (
+    Inventory,
+    InventoryChunk,
+    InventoryFolder,
+    InventoryPage,
+    Trial,
+)
 from transfers.jobs.models import Job, Run, RunStep
 
-__all__ = ["Job", "Run", "RunStep", "Transfer", "Watch"]
+__all__ = [
+    "Inventory",
+    "InventoryChunk",
+    "InventoryFolder",
+    "InventoryPage",
+    "Job",
+    "Run",
+    "RunStep",
+    "Transfer",
+    "Trial",
+    "Watch",
+]
 
 #: A task that reports faults and has not moved for this long is called stalled.
 STALLED_AFTER = timedelta(minutes=10)

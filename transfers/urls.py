@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from transfers.views import activity, collections, files, jobs, sending
+from transfers.views import (
+    activity,
+    collections,
+    files,
+    inventories,
+    jobs,
+    sending,
+)
 
 app_name = "transfers"
 urlpatterns = [
@@ -23,7 +30,26 @@ urlpatterns = [
     path("jobs/new/", jobs.job_new, name="job_new"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),
     path("jobs/<uuid:pk>/run/", jobs.run_now, name="run_now"),
+    path("jobs/<uuid:pk>/inventories/", inventories.of_job, name="inventories"),
     path("jobs/runs/<uuid:pk>/", jobs.run, name="run"),
+    path("jobs/runs/<uuid:pk>/inventory/", inventories.of_run, name="inventory"),
+    path(
+        "jobs/runs/<uuid:pk>/inventory/entries.csv",
+        inventories.download,
+        {"form": "csv"},
+        name="inventory_csv",
+    ),
+    path(
+        "jobs/runs/<uuid:pk>/inventory/entries.jsonl",
+        inventories.download,
+        {"form": "jsonl"},
+        name="inventory_jsonl",
+    ),
+    path(
+        "jobs/runs/<uuid:pk>/inventory/not-read.csv",
+        inventories.unread,
+        name="inventory_unread",
+    ),
     path("jobs/runs/<uuid:pk>/progress/", jobs.run_progress, name="run_progress"),
     path("jobs/runs/<uuid:pk>/cancel/", jobs.run_cancel, name="run_cancel"),
 ]

@@ -180,11 +180,13 @@ def run_cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
 
 def _runs() -> QuerySet[Run]:
     return Run.objects.select_related(
-        "job", "service_account", "triggered_by", "transfer"
+        "job", "service_account", "triggered_by", "transfer", "inventory"
     )
 
 
 def version_of_run(found: Run) -> str:
     """Changes with everything that ``_run_state.html`` shows."""
     moving = version_of([found.transfer] if found.transfer else [])
-    return version_of_facts(found.state, found.says, moving)
+    inventory = getattr(found, "inventory", None)
+    listed = inventory and (inventory.state, inventory.folders_read, inventory.entries)
+    return version_of_facts(found.state, found.says, moving, listed)
