@@ -21,6 +21,13 @@ def execute_run(run_id: UUID) -> None:
     send_after_commit(tasks.execute_run, str(run_id))
 
 
+def execute_trial(trial_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.execute_trial, str(trial_id))
+
+
 def poll_transfers(kind: str, principal_id: str) -> None:
     """:param kind: with the id, what ``Watch.key`` gives"""
     from portal.celery import send_after_commit

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts import notices, pending
 from transfers import queue
 from transfers.claims import CLAIM_LASTS
+from transfers.jobs import trials
 from transfers.jobs.following import follow_all
 from transfers.jobs.models import Run
 from transfers.jobs.states import advance
@@ -37,6 +38,7 @@ def sweep(*, now: datetime | None = None) -> None:
     send_unsent(now)
     take_over(now)
     execute_waiting(now)
+    trials.sweep(now, again=now + QUEUED_LASTS)
     follow_finished(now)
     for notice_id in notices.due(now):
         queue.mail_notice(notice_id)

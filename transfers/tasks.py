@@ -15,7 +15,7 @@ from accounts import notices, upkeep
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
 from transfers import monitoring, needs, submission, sweeping
-from transfers.jobs import runs
+from transfers.jobs import runs, trials
 from transfers.models import Transfer, principal_of
 from transfers.work import owners_at_work
 
@@ -40,6 +40,14 @@ def execute_run(run_id: str) -> None:
     pk = _id(run_id)
     if pk is not None:
         runs.execute(pk)
+
+
+@shared_task(ignore_result=True)
+def execute_trial(trial_id: str) -> None:
+    """Carry out one preflight or dry run."""
+    pk = _id(trial_id)
+    if pk is not None:
+        trials.execute(pk)
 
 
 @shared_task(ignore_result=True)

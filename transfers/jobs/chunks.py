@@ -136,16 +136,21 @@ def rows_of(text: str) -> Iterator[Row]:
     nothing = (None, None)
     for number, (folder, name, kind, size, modified, owner, change) in enumerate(table):
         key = str(number)
+        permissions, user, group = owners[owner]
+        tree_files, tree_bytes = trees.get(key, nothing) if trees else nothing
         yield Row(
             folder,
             name,
             types[kind],
             size,
             modified,
-            *owners[owner],
+            permissions,
+            user,
+            group,
             links.get(key, "") if links else "",
             change,
-            *(trees.get(key, nothing) if trees else nothing),
+            tree_files,
+            tree_bytes,
         )
 
 

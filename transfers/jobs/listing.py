@@ -13,7 +13,7 @@ from portal.globus.transport import WORKER
 from transfers.jobs import settling, walking
 from transfers.jobs.inventory_models import Inventory
 from transfers.jobs.models import Run
-from transfers.jobs.rules import Rules
+from transfers.jobs.tree_rules import Rules
 
 #: inventories of a job that are kept; older ones go when a new one is ready
 KEPT = 30
@@ -36,8 +36,14 @@ def take_inventory(run: Run) -> Inventory:
         walking.read_tree(walking.Walk.of(inventory, client, run.service_account, beat))
     if not inventory.is_ready:
         before = inventory.compared_with = the_one_before(inventory)
-        earlier = before and settling.Earlier(
-            settling.rows_in(before), settling.unsure_of(before), settling.changed_since
+        earlier = (
+            settling.Earlier(
+                settling.rows_in(before),
+                settling.unsure_of(before),
+                settling.changed_since,
+            )
+            if before
+            else None
         )
         settling.settle(inventory, beat, earlier)
         forget_old(inventory)

@@ -217,7 +217,7 @@ def _below(inventory: Inventory) -> _Alongside[InventoryFolder]:
     return _Alongside(rows, lambda each: each.parent_id or 0)
 
 
-def _pages(inventory: Inventory) -> _Alongside[tuple[int, bytes]]:
+def _pages(inventory: Inventory) -> _Alongside[tuple[int, bytes | memoryview]]:
     """Of folders that came in one answer, which are nearly all."""
     rows = (
         inventory.pages.filter(folder__answers=1)
@@ -229,7 +229,7 @@ def _pages(inventory: Inventory) -> _Alongside[tuple[int, bytes]]:
 
 
 def _rows_of(
-    folder: InventoryFolder, pages: _Alongside[tuple[int, bytes]]
+    folder: InventoryFolder, pages: _Alongside[tuple[int, bytes | memoryview]]
 ) -> Iterator[Row]:
     if folder.answers > 1:
         answers = range(folder.answers)
@@ -383,7 +383,7 @@ class Totals:
             rest[0] += files
             rest[1] += size
         shown = ranked[:SHOWN_TYPES]
-        return [*shown, (OTHER_TYPES, *rest)] if rest[0] else shown
+        return [*shown, (OTHER_TYPES, rest[0], rest[1])] if rest[0] else shown
 
 
 def extension(name: str) -> str:

@@ -44,7 +44,7 @@ from transfers.jobs.chunks import (
 from transfers.jobs.inventory_models import Inventory, InventoryFolder, InventoryPage
 from transfers.jobs.models import Run
 from transfers.jobs.pacing import take_turn
-from transfers.jobs.rules import Rules
+from transfers.jobs.tree_rules import Rules
 from transfers.paths import LONGEST_PATH_BYTES, BadPath
 
 logger = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ class Walk:
     principal: Principal
     beat: Beat
     rules: Rules
+    most_entries: int
 
     @classmethod
     def of(
@@ -100,9 +101,13 @@ class Walk:
         transfer_client: TransferClient,
         principal: Principal,
         beat: Beat,
+        *,
+        most_entries: int | None = None,
     ) -> Walk:
+        """:param most_entries: fewer than the ``MOST_ENTRIES`` of all inventories"""
         rules = Rules.from_json(inventory.rules)
-        return cls(inventory, transfer_client, principal, beat, rules)
+        most = most_entries or MOST_ENTRIES
+        return cls(inventory, transfer_client, principal, beat, rules, most)
 
 
 def start(inventory: Inventory, beat: Beat) -> None:
@@ -134,7 +139,7 @@ def read_tree(walk: Walk) -> None:
     waiting = walk.inventory.tree.filter(state=_S.WAITING).order_by("id")
     while folders := list(waiting[:FOLDERS_AT_ONCE]):
         for folder in folders:
-            if walk.inventory.entries >= MOST_ENTRIES:
+            if walk.inventory.entries >= walk.most_entries:
                 _leave_the_rest(walk)
                 return
             _read_or_leave(walk, folder)
@@ -320,7 +325,7 @@ def _why_unread(walk: Walk, folder: InventoryFolder, err: PortalError) -> str:
     for kind, sentence in _LEFT_OUT.items():
         if isinstance(err, kind):
             return sentence
-    if isinstance(err, CollectionUnavailable):
+    if isinstance(err, CollectionUnavailable | UnexpectedAnswer):
         return _unless_all_fails(walk, folder)
     return ""
 
@@ -331,7 +336,6 @@ _LEFT_OUT: dict[type[PortalError], str] = {
     NotADirectory: "It was no folder any more when it was to be read.",
     Refused: "Globus did not accept its path.",
     BadPath: "Its path cannot be sent to Globus.",
-    UnexpectedAnswer: "Globus gave an answer for it that makes no sense.",
 }
 
 
@@ -344,7 +348,7 @@ def _unless_all_fails(walk: Walk, folder: InventoryFolder) -> str:
     take_turn(walk.principal)
     collection = UUID(str(walk.inventory.collection))
     listing(walk.transfer_client, collection, walk.inventory.path, limit=1)
-    return "The collection's server could not list it, three times."
+    return "Three times the collection's server could not list it."
 
 
 def _leave_the_rest(walk: Walk) -> None:
@@ -352,7 +356,7 @@ def _leave_the_rest(walk: Walk) -> None:
         walk.beat()
         left = walk.inventory.tree.filter(state=_S.WAITING).update(
             state=_S.UNREAD,
-            says=f"The inventory stopped at {MOST_ENTRIES:,} entries.",
+            says=f"The listing stopped at {walk.most_entries:,} entries.",
         )
         Inventory.objects.filter(pk=walk.inventory.pk).update(
             folders_unread=F("folders_unread") + left

@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import (
     require_http_methods,
@@ -32,14 +32,14 @@ RUNS_OF_A_JOB = 25
 HEAVY = ("inputs", "result")
 
 Args = ParamSpec("Args")
-View = Callable[Concatenate[SignedInRequest, Args], HttpResponse]
+View = Callable[Concatenate[SignedInRequest, Args], HttpResponseBase]
 
 
 def for_staff(view: View[Args]) -> View[Args]:
     @wraps(view)
     def checked(
         request: SignedInRequest, /, *args: Args.args, **kwargs: Args.kwargs
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         if not request.user.is_staff:
             raise PermissionDenied
         return view(request, *args, **kwargs)

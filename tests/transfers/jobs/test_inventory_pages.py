@@ -10,13 +10,7 @@ import pytest
 
 from sandbox import seed
 from tests.factories import make_job, make_run
-from tests.transfers.jobs.test_inventories import (  # noqa: F401 - fixtures
-    inventory_of,
-    job,
-    no_pace,
-    started,
-    tree,
-)
+from tests.transfers.jobs.test_inventories import inventory_of, started
 from transfers.jobs import chunks, inventories, settling
 from transfers.jobs.chunks import GONE, Row
 from transfers.jobs.inventories import Wish
@@ -67,7 +61,7 @@ def test_pages_follow_each_other_without_a_gap(settled):
     assert len(inventories.page(inventory, Wish()).rows) == 4
 
 
-@pytest.mark.parametrize("nonsense", ["x", "-1", "1.x", "9" * 30, "٣"])
+@pytest.mark.parametrize("nonsense", ["x", "-1", "9" * 30, "٣"])
 def test_a_page_that_nobody_gave_is_the_first(settled, nonsense):
     inventory = settled([file("/t/a")])
     page = inventories.page(inventory, Wish(), nonsense)
@@ -155,7 +149,7 @@ def test_types_and_changes(settled):
     assert inventory.bytes_gone == 5
 
 
-def test_the_folders_of_a_folder_with_all_that_is_below(job, tree):  # noqa: F811
+def test_the_folders_of_a_folder_with_all_that_is_below(job, tree):
     tree("a/x", "12345")
     tree("a/b/y", "123")
     tree("c/z", "1234567890")
@@ -189,7 +183,7 @@ def read(browser, address):
     return answer.content.decode()
 
 
-def test_the_page_shows_entries_totals_and_changes(visit, job, tree):  # noqa: F811
+def test_the_page_shows_entries_totals_and_changes(visit, job, tree):
     tree("a/one.csv", "12345")
     tree("goes").unlink()
     goes = tree("goes")
@@ -223,7 +217,7 @@ def test_an_incomplete_inventory_says_what_could_not_be_read(
     visit,
     job,
     tree,
-    sandbox,  # noqa: F811
+    sandbox,
 ):
     tree("shut/x")
     tree("open/y")
@@ -239,7 +233,7 @@ def test_an_incomplete_inventory_says_what_could_not_be_read(
     assert b"/tree/shut/,The service account may not read it." in rows
 
 
-def test_downloads_are_whole_formula_safe_and_exact(visit, job, tree, stack):  # noqa: F811
+def test_downloads_are_whole_formula_safe_and_exact(visit, job, tree, stack):
     tree("=1+1.csv")
     (stack.folder / "sandbox" / "collections" / seed.HARVEST / "tree" / "@x\n").mkdir()
     inventory = inventory_of(job)
