@@ -12,12 +12,18 @@ import subprocess
 import sys
 
 from bench.figures import Figure
+from bench.inventory import inventory
 from bench.listing import listing
 from bench.renewal import renewal
 from bench.sandbox import sandbox_figures
 from bench.token import token
 
-BENCHES = {"listing": listing, "sandbox": sandbox_figures, "token": token}
+BENCHES = {
+    "inventory": inventory,
+    "listing": listing,
+    "sandbox": sandbox_figures,
+    "token": token,
+}
 FAULTS = {"renewal": renewal}
 
 

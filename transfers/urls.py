@@ -9,6 +9,7 @@ from transfers.views import (
     inventories,
     jobs,
     sending,
+    trials,
 )
 
 app_name = "transfers"
@@ -30,6 +31,22 @@ urlpatterns = [
     path("jobs/new/", jobs.job_new, name="job_new"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),
     path("jobs/<uuid:pk>/run/", jobs.run_now, name="run_now"),
+    path("jobs/<uuid:pk>/preflight/", trials.preflight, name="preflight"),
+    path("jobs/<uuid:pk>/dry-run/", trials.dry_run, name="dry_run"),
+    path("jobs/trials/<uuid:pk>/progress/", trials.progress, name="trial_progress"),
+    path("jobs/trials/<uuid:pk>/cancel/", trials.cancel, name="trial_cancel"),
+    path(
+        "jobs/trials/<uuid:pk>/entries.csv",
+        trials.download,
+        {"form": "csv"},
+        name="trial_csv",
+    ),
+    path(
+        "jobs/trials/<uuid:pk>/entries.jsonl",
+        trials.download,
+        {"form": "jsonl"},
+        name="trial_jsonl",
+    ),
     path("jobs/<uuid:pk>/inventories/", inventories.of_job, name="inventories"),
     path("jobs/runs/<uuid:pk>/", jobs.run, name="run"),
     path("jobs/runs/<uuid:pk>/inventory/", inventories.of_run, name="inventory"),

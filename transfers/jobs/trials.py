@@ -146,6 +146,9 @@ def sweep(now: datetime, *, again: datetime) -> None:
     :param again: when to look at them once more
     """
     dead = Q(state=_S.WORKING, heartbeat_at__lt=now - CLAIM_LASTS)
+    waits = Q(state=_S.WAITING, next_try_at__lte=now)
+    if not Trial.objects.filter(dead | waits).exists():
+        return
     says = "Its worker died too often, so it is not tried again."
     Trial.objects.filter(dead, attempts__gte=MOST_ATTEMPTS).update(
         state=_S.FAILED, says=says, finished_at=now
@@ -154,9 +157,7 @@ def sweep(now: datetime, *, again: datetime) -> None:
         state=_S.WAITING, says="Its worker died; another goes on.", next_try_at=now
     )
     with transaction.atomic():
-        due = Trial.objects.select_for_update(skip_locked=True).filter(
-            state=_S.WAITING, next_try_at__lte=now
-        )
+        due = Trial.objects.select_for_update(skip_locked=True).filter(waits)
         found = [*due.order_by("next_try_at").values_list("pk", flat=True)[:BATCH]]
         Trial.objects.filter(pk__in=found).update(next_try_at=again)
         for pk in found:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from django import template
 from django.utils.html import format_html
 
+from portal.templatetags.page import icon
 from transfers.jobs.chunks import CHANGED, GONE, NEW, Row
+from transfers.models import Trial
 from transfers.templatetags.places import TYPES
 
 register = template.Library()
@@ -62,3 +64,34 @@ def type_name(extension: str) -> str:
     if extension == "*":
         return "Other types"
     return extension or "Without an extension"
+
+
+CHECKS = {
+    "ok": ("check-circle", "Fine", "ok"),
+    "warn": ("alert", "Take care", "warn"),
+    "bad": ("cross-circle", "In the way", "bad"),
+    "unknown": ("unknown", "Not known", "none"),
+}
+TRIALS = {
+    "waiting": ("clock", "Waiting", "run"),
+    "working": ("gear", "Under way", "run"),
+    "done": ("check-circle", "Done", "ok"),
+    "failed": ("cross-circle", "Failed", "bad"),
+    "cancelled": ("stop", "Stopped", "none"),
+}
+
+
+@register.simple_tag
+def check_state(state: str) -> str:
+    return _pill(*CHECKS.get(state, CHECKS["unknown"]))
+
+
+@register.simple_tag
+def trial_state(trial: Trial) -> str:
+    return _pill(*TRIALS[trial.state])
+
+
+def _pill(sign: str, word: str, tone: str) -> str:
+    return format_html(
+        '<span class="state state-{}">{}{}</span>', tone, icon(sign), word
+    )
