@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any, NamedTuple
 
 import orjson
@@ -119,36 +120,43 @@ def text_of(data: bytes | memoryview) -> str:
 
 def rows_of(text: str) -> Iterator[Row]:
     """:param text: of ``text_of``"""
-    columns = _columns(text)
-    types, owners = columns["types"], columns["owners"]
-    links, trees = columns["links"], columns["trees"]
-    folders = (folder for folder, count in columns["folders"] for _ in range(count))
-    table = zip(
-        folders,
-        columns["names"],
-        columns["type"],
-        columns["sizes"],
-        columns["modified"],
-        columns["owner"],
-        columns["changes"],
-        strict=True,
-    )
-    nothing = (None, None)
-    for number, (folder, name, kind, size, modified, owner, change) in enumerate(table):
+    columns = Columns(text)
+    return map(columns.row, range(len(columns)))
+
+
+class Columns:
+    """A chunk that is read, but of which no row is made before it is wanted."""
+
+    def __init__(self, text: str) -> None:
+        self._columns = columns = _columns(text)
+        self.sizes: list[int | None] = columns["sizes"]
+        self.modified: list[int | None] = columns["modified"]
+        self._folders = [folder for folder, _ in columns["folders"]]
+        self._ends = [*accumulate(count for _, count in columns["folders"])]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def type(self, number: int) -> str:
+        name: str = self._columns["types"][self._columns["type"][number]]
+        return name
+
+    def row(self, number: int) -> Row:
+        columns = self._columns
+        permissions, user, group = columns["owners"][columns["owner"][number]]
         key = str(number)
-        permissions, user, group = owners[owner]
-        tree_files, tree_bytes = trees.get(key, nothing) if trees else nothing
-        yield Row(
-            folder,
-            name,
-            types[kind],
-            size,
-            modified,
+        tree_files, tree_bytes = columns["trees"].get(key, (None, None))
+        return Row(
+            self._folders[bisect_right(self._ends, number)],
+            columns["names"][number],
+            self.type(number),
+            self.sizes[number],
+            self.modified[number],
             permissions,
             user,
             group,
-            links.get(key, "") if links else "",
-            change,
+            columns["links"].get(key, ""),
+            columns["changes"][number],
             tree_files,
             tree_bytes,
         )

@@ -9,7 +9,7 @@ the next page.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from django.db.models import F, QuerySet
@@ -18,6 +18,7 @@ from transfers.jobs.chunks import (
     CHANGED,
     GONE,
     NEW,
+    Columns,
     Row,
     folded,
     may_hold,
@@ -45,27 +46,19 @@ _K = InventoryChunk.Kind
 @dataclass(frozen=True)
 class Order:
     """:ivar bound: the column of a chunk that says how far up it gets
-    :ivar value: what a row is ordered by; None is not shown
+    :ivar column: of a chunk that is read
     """
 
     bound: str
-    value: Callable[[Row], int | None]
+    column: str
     descends: bool
 
 
-def _file_size(row: Row) -> int | None:
-    return row.size if row.type == "file" else None
-
-
-def _modified(row: Row) -> int | None:
-    return row.modified
-
-
 ORDERS = {
-    "-size": Order("largest", _file_size, descends=True),
-    "size": Order("smallest", _file_size, descends=False),
-    "-modified": Order("newest", _modified, descends=True),
-    "modified": Order("oldest", _modified, descends=False),
+    "-size": Order("largest", "sizes", descends=True),
+    "size": Order("smallest", "sizes", descends=False),
+    "-modified": Order("newest", "modified", descends=True),
+    "modified": Order("oldest", "modified", descends=False),
 }
 
 
@@ -131,11 +124,10 @@ def _whole(text: str) -> int:
 
 def _path_page(inventory: Inventory, wish: Wish, first: int, skip: int) -> Page:
     found: list[Row] = []
-    looked_at = 0
-    for number, text in _texts(_chunks(inventory, wish).filter(number__gte=first)):
+    chunks = _chunks(inventory, wish).filter(number__gte=first)
+    for looked_at, (number, text) in enumerate(_texts(chunks)):
         if looked_at >= MOST_CHUNKS:
             return Page(found, f"{number}.0", stopped=True)
-        looked_at += 1
         if wish.words and not may_hold(folded(text), folded(wish.words)):
             continue
         begin = skip if number == first else 0
@@ -151,36 +143,64 @@ def _path_page(inventory: Inventory, wish: Wish, first: int, skip: int) -> Page:
 def _sorted_page(inventory: Inventory, wish: Wish, offset: int) -> Page:
     """The best of all, by looking into the most promising chunks first."""
     order = ORDERS[wish.order]
-    wanted = min(offset + PAGE_ROWS, MOST_SORTED) + 1
-    sign = 1 if order.descends else -1
+    best = _Best(order, wish, min(offset + PAGE_ROWS, MOST_SORTED) + 1)
     bound = F(order.bound)
     chunks = _chunks(inventory, wish).filter(**{f"{order.bound}__isnull": False})
     ranked = chunks.order_by(bound.desc() if order.descends else bound.asc(), "number")
-    best: list[tuple[int, int, int, Row]] = []
-    stopped, looked_at = False, 0
-    for number, reach, text in _reaching(ranked, order.bound):
-        if len(best) == wanted and sign * reach < best[0][0]:
+    stopped = False
+    for looked_at, (number, reach, text) in enumerate(_reaching(ranked, order.bound)):
+        if best.is_beyond(number, reach):
             break
         if looked_at >= MOST_CHUNKS:
             stopped = True
             break
-        looked_at += 1
-        if wish.words and not may_hold(folded(text), folded(wish.words)):
-            continue
-        for position, row in enumerate(rows_of(text)):
-            value = order.value(row)
-            if value is None or not wish.fits(row):
-                continue
-            # Of two that are equal, the one that comes first in the tree.
-            entry = (sign * value, -number, -position, row)
-            if len(best) < wanted:
-                heapq.heappush(best, entry)
-            elif entry[:3] > best[0][:3]:
-                heapq.heapreplace(best, entry)
-    rows = [entry[3] for entry in sorted(best, key=lambda each: each[:3], reverse=True)]
+        if not wish.words or may_hold(folded(text), folded(wish.words)):
+            best.add(number, Columns(text))
+    rows = best.rows()
     following = offset + PAGE_ROWS
     more = len(rows) > following and following < MOST_SORTED
     return Page(rows[offset:following], str(following) if more else "", stopped)
+
+
+class _Best:
+    """The rows that come first in an order, of all that were looked at.
+
+    Of two that are equal, the one that comes first in the tree.
+    """
+
+    def __init__(self, order: Order, wish: Wish, wanted: int) -> None:
+        self._order, self._wish, self._wanted = order, wish, wanted
+        self._sign = 1 if order.descends else -1
+        self._heap: list[tuple[int, int, int, Row]] = []
+
+    def is_beyond(self, number: int, reach: int) -> bool:
+        """Whether neither this chunk nor those after it can hold one of the best."""
+        if len(self._heap) < self._wanted:
+            return False
+        return (self._sign * reach, -number, 0) < self._heap[0][:3]
+
+    def add(self, number: int, columns: Columns) -> None:
+        values: list[int | None] = getattr(columns, self._order.column)
+        for position, value in enumerate(values):
+            if value is None:
+                continue
+            place = self._sign * value, -number, -position
+            is_full = len(self._heap) >= self._wanted
+            if is_full and place < self._heap[0][:3]:
+                continue
+            if self._order.column == "sizes" and columns.type(position) != "file":
+                continue
+            row = columns.row(position)
+            if not self._wish.fits(row):
+                continue
+            if is_full:
+                heapq.heapreplace(self._heap, (*place, row))
+            else:
+                heapq.heappush(self._heap, (*place, row))
+
+    def rows(self) -> list[Row]:
+        ranked = sorted(self._heap, key=lambda each: each[:3], reverse=True)
+        return [each[3] for each in ranked]
 
 
 def _chunks(inventory: Inventory, wish: Wish) -> QuerySet[InventoryChunk]:

@@ -90,11 +90,24 @@ def test_an_order_opens_the_promising_chunks_only(settled, monkeypatch):
     opened = []
     monkeypatch.setattr(
         inventories,
-        "rows_of",
-        lambda text: opened.append(text) or chunks.rows_of(text),
+        "Columns",
+        lambda text: opened.append(text) or chunks.Columns(text),
     )
     page = inventories.page(inventory, Wish(order="-size"))
     assert [row.size for row in page.rows] == [119, 118, 117, 116]
+    assert len(opened) <= 3
+
+
+def test_an_order_stops_where_all_are_alike(settled, monkeypatch):
+    inventory = settled([file(f"/t/{n:03d}", size=7) for n in range(120)])
+    opened = []
+    monkeypatch.setattr(
+        inventories,
+        "Columns",
+        lambda text: opened.append(text) or chunks.Columns(text),
+    )
+    page = inventories.page(inventory, Wish(order="-size"))
+    assert paths(page.rows) == [f"/t/{n:03d}" for n in range(4)]
     assert len(opened) <= 3
 
 
