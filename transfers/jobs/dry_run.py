@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from django.template.defaultfilters import filesizeformat
-
 from accounts.clients import transfer_client
 from portal.globus.errors import NotADirectory, NotFound, PortalError
 from portal.globus.transport import WORKER
+from portal.templatetags.page import size
 from transfers.jobs import settling, walking
 from transfers.jobs.chunks import Row
 from transfers.jobs.inventory_models import Inventory, Trial
@@ -161,10 +160,10 @@ def would_overwrite(level: int | None, source: Row, there: Row) -> bool:
 
 def sentence(source: Inventory, inputs: Mapping[str, Any]) -> str:
     """“Would move 1.2 MB: 3 new entries, 2 over what is there. 1 entry is …”"""
-    size = filesizeformat(source.bytes_new + source.bytes_changed)
+    moved = size(source.bytes_new + source.bytes_changed)
     same = source.entries - source.new - source.changed
     words = (
-        f"Would move {size}: {counted(source.new, 'new entry', 'new entries')}, "
+        f"Would move {moved}: {counted(source.new, 'new entry', 'new entries')}, "
         f"{source.changed:,} over what is there. {same:,} would be left as they are."
     )
     if source.gone:
@@ -175,4 +174,4 @@ def sentence(source: Inventory, inputs: Mapping[str, Any]) -> str:
         words += f" {source.gone:,} only at the destination {fate}."
     if not source.is_complete:
         words += " Not all of the source could be read."
-    return words.replace("\N{NO-BREAK SPACE}", " ")
+    return words

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.template.defaultfilters import filesizeformat
 
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
+from portal.templatetags.page import size
 from transfers.jobs import settling, walking
 from transfers.jobs.inventory_models import Inventory
 from transfers.jobs.models import Run
@@ -113,7 +113,7 @@ def facts(inventory: Inventory) -> dict[str, Any]:
 def sentence(inventory: Inventory) -> str:
     """“Listed 5 entries (1.2 KB). 2 new, 1 changed, 0 gone.”"""
     words = f"Listed {counted(inventory.entries, 'entry', 'entries')} "
-    words += f"({filesizeformat(inventory.bytes)})."
+    words += f"({size(inventory.bytes)})."
     if inventory.compared_with_id:
         words += (
             f" Since the inventory before: {inventory.new:,} new, "
@@ -124,7 +124,7 @@ def sentence(inventory: Inventory) -> str:
             f" It is incomplete: {counted(inventory.folders_unread, 'folder')} could "
             "not be read."
         )
-    return words.replace("\N{NO-BREAK SPACE}", " ")
+    return words
 
 
 def counted(number: int, word: str, words: str = "") -> str:

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 
 from portal.templatetags.page import icon
 from transfers.jobs.chunks import CHANGED, GONE, NEW, Row
-from transfers.models import Trial
+from transfers.models import Inventory, Trial
 from transfers.templatetags.places import TYPES
 
 register = template.Library()
@@ -20,7 +20,12 @@ BAR = (
     'aria-hidden="true"><rect class="bar-rail" width="100" height="1"/>'
     '<rect class="bar-part" width="{}" height="1"/></svg>'
 )
-CHANGE_TONES = {NEW: ("ok", "New"), CHANGED: ("warn", "Changed"), GONE: ("bad", "Gone")}
+CHANGE_WORDS = {NEW: ("ok", "New"), CHANGED: ("warn", "Changed"), GONE: ("bad", "Gone")}
+TRIED_WORDS = {
+    NEW: ("ok", "To be copied"),
+    CHANGED: ("warn", "To be overwritten"),
+    GONE: ("none", "Only at the destination"),
+}
 
 
 @register.simple_tag
@@ -49,14 +54,14 @@ def row_moment(row: Row) -> datetime | None:
         return None
 
 
-@register.filter
-def change_word(row: Row) -> str:
-    return CHANGE_TONES[row.change][1] if row.change in CHANGE_TONES else ""
-
-
-@register.filter
-def change_tone(row: Row) -> str:
-    return CHANGE_TONES[row.change][0] if row.change in CHANGE_TONES else "none"
+@register.simple_tag
+def change_mark(row: Row, inventory: Inventory) -> str:
+    """What became of it, or with a dry run what would; nothing if nothing did."""
+    words = CHANGE_WORDS if inventory.part == Inventory.Part.RUN else TRIED_WORDS
+    if row.change not in words:
+        return ""
+    tone, word = words[row.change]
+    return format_html('<span class="state state-{}">{}</span>', tone, word)
 
 
 @register.filter
