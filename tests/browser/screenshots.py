@@ -186,7 +186,15 @@ def run_jobs(page: Page, site: Site) -> dict[str, str]:
     page.get_by_role("button", name="Run now").click()
     page.wait_for_url(f"{site.url}/jobs/runs/*/")
     page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
-    return {"run": page.url.removeprefix(site.url), "job": job}
+    run = page.url.removeprefix(site.url)
+    return {
+        "run": run,
+        "job": job,
+        "inventory": f"{run}inventory/",
+        "inventories": f"{job}inventories/",
+        "preflight": f"{job}preflight/",
+        "dry-run": f"{job}dry-run/",
+    }
 
 
 if __name__ == "__main__":

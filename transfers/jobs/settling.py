@@ -82,6 +82,7 @@ def settle(inventory: Inventory, beat: Beat, earlier: Earlier | None) -> None:
                 state=Inventory.State.SETTLING
             )
             _add_up(inventory)
+            beat()  # of many folders that takes a while
         totals = Totals()
         writers = {
             kind: ChunkWriter(_Store(inventory, kind, beat))
