@@ -46,6 +46,11 @@ def carry_out(trial: Trial, *, beat: Beat) -> str:
         raise CannotTry("A job that lists changes nothing, so there is nothing to try.")
     if inputs.get("items"):
         raise CannotTry("There is no dry run of a batch; its lines say what it moves.")
+    if any("{" in inputs[f"{part}_path"] for part in ("source", "destination")):
+        raise CannotTry(
+            "A path with fields has no dry run: what they stand for is known only when "
+            "a run is due."
+        )
     source = _source(trial, beat)
     destination = _destination(trial, source, beat)
     if not source.is_ready:

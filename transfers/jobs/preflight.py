@@ -43,6 +43,8 @@ from transfers.policies import policies
 OK, WARN, BAD, UNKNOWN = "ok", "warn", "bad", "unknown"
 #: folders above the destination that are tried before "not there" is the answer
 MOST_PARENTS = 20
+#: paths of a batch that are looked at
+MOST_PATHS = 5
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,10 @@ class Checklist:
         }
 
     def add(self, key: str, title: str, state: str, says: str, **more: str) -> None:
-        self.checks.append(Check(key, title, state, says, **more))
+        """The same said twice, of two paths of a batch, stands there once."""
+        check = Check(key, title, state, says, **more)
+        if check not in self.checks:
+            self.checks.append(check)
 
 
 def check(job: Job) -> Checklist:
@@ -108,11 +113,13 @@ def check_inputs(account: ServiceAccount, inputs: Mapping[str, Any]) -> Checklis
     asking = _Asking(found, account, transfer_client(account, WORKER))
     source = asking.side("source", inputs["source_collection"])
     if source is not None:
-        asking.readable(source, inputs["source_path"])
+        for path in paths_of(inputs, "source"):
+            asking.readable(source, path)
     if inputs.get("destination_collection"):
         destination = asking.side("destination", inputs["destination_collection"])
         if destination is not None:
-            asking.writable(destination, inputs["destination_path"])
+            for path in paths_of(inputs, "destination"):
+                asking.writable(destination, path)
             found.add(
                 "space",
                 "Space at the destination",
@@ -122,6 +129,20 @@ def check_inputs(account: ServiceAccount, inputs: Mapping[str, Any]) -> Checklis
             )
         _apart(found, inputs)
     return found
+
+
+def paths_of(inputs: Mapping[str, Any], side: str) -> list[str]:
+    """What to look at on one side: of a batch the first few paths, and of a path with
+    fields, such as a date, the folder above the first of them.
+    """
+    items = inputs.get("items") or [inputs]
+    found = (_before_fields(item[f"{side}_path"]) for item in items)
+    return [*dict.fromkeys(found)][:MOST_PATHS]
+
+
+def _before_fields(path: str) -> str:
+    fixed, brace, _ = path.partition("{")
+    return f"{fixed.rpartition('/')[0]}/" if brace else path
 
 
 def _credential(found: Checklist, account: ServiceAccount) -> bool:

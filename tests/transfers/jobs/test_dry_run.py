@@ -159,6 +159,14 @@ def test_a_job_that_lists_has_none(service_account):
     assert "nothing to try" in trial.says
 
 
+def test_a_path_with_fields_has_none(job):
+    job.destination_path = "/tree/{scheduled_for:%Y}/"
+    job.save()
+    trial = tried(job)
+    assert trial.state == "failed"
+    assert "known only when a run is due" in trial.says
+
+
 def test_it_stops_at_its_limit_and_says_so(tree, job, monkeypatch):
     monkeypatch.setattr(dry_run, "MOST_ENTRIES", 3)
     monkeypatch.setattr(walking, "FOLDERS_AT_ONCE", 1)

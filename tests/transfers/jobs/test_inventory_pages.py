@@ -264,6 +264,20 @@ def test_downloads_are_whole_formula_safe_and_exact(visit, job, tree, stack):
     assert len(narrow) == 1
 
 
+def test_w01_names_do_nothing_to_the_page(visit, settled):
+    names = ("<img src=x onerror=alert(1)>", "a\u202efdp", "x\ny", "'\"{{7*7}}")
+    rows = [Row("/t/<b>/", name, "file", 1, 0) for name in names]
+    inventory = settled([*rows, Row("/t/", "<b>", "dir", None, 0)])
+    browser = visit("grace")
+    address = f"/jobs/runs/{inventory.run_id}/inventory/"
+    for where in ("", "?folder=/t/<b>/", "?q=<b>", "?order=-size", "?type=<b>"):
+        page = read(browser, address + where)
+        assert "<img src=x" not in page
+        assert "<b>" not in page
+        assert "\u202e" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in read(browser, address)
+
+
 def test_lone_surrogates_are_exact_as_json_and_do_not_stop_a_table(visit, settled):
     inventory = settled([file("/t/bad\udcff")])
     browser = visit("grace")

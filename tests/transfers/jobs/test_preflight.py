@@ -180,3 +180,24 @@ def test_a_destination_inside_the_source(job):
     job.destination_path = "/sensors/copy/"
     _, checks = found(job)
     assert checks["apart"].state == BAD
+
+
+def test_a_path_with_fields_is_looked_at_above_them(job):
+    job.source_path = "/sensors/{scheduled_for:%Y-%m-%d}.csv"
+    _, checks = found(job)
+    assert checks["read"].says == "The service account can read /sensors/."
+
+
+def test_of_a_batch_the_first_paths_are_looked_at(job):
+    inputs = job.inputs() | {
+        "items": [
+            {"source_path": f"/{name}/", "destination_path": f"/incoming/{name}/"}
+            for name in ("sensors", "incoming", "nowhere", "sensors", "a", "b", "c")
+        ]
+    }
+    assert len(preflight.paths_of(inputs, "source")) == preflight.MOST_PATHS
+    checks = preflight.check_inputs(job.service_account, inputs).checks
+    read = [(check.state, check.says) for check in checks if check.key == "read"]
+    assert [state for state, _ in read] == [OK, OK, BAD, BAD, BAD]
+    assert "/nowhere/" in read[2][1]
+    assert len([check for check in checks if check.key == "source-consent"]) == 1
