@@ -34,3 +34,17 @@ def mail_notice(notice_id: UUID) -> None:
     from transfers import tasks
 
     send_after_commit(tasks.mail_notice, str(notice_id))
+
+
+def fetch_details(transfer_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.fetch_details, str(transfer_id))
+
+
+def cancel_stalled(transfer_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.cancel_stalled, str(transfer_id))

@@ -10,11 +10,12 @@ import logging
 from uuid import UUID
 
 from celery import shared_task
+from django.utils import timezone
 
 from accounts import notices, upkeep
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
-from transfers import monitoring, needs, submission, sweeping
+from transfers import details, monitoring, needs, submission, sweeping
 from transfers.jobs import runs
 from transfers.models import Transfer, principal_of
 from transfers.work import owners_at_work
@@ -48,6 +49,35 @@ def poll_transfers(kind: str, principal_id: str) -> None:
     principal = principal_of(kind, _id(principal_id))
     if principal is not None:
         monitoring.poll(principal)
+
+
+@shared_task(ignore_result=True)
+def fetch_details(transfer_id: str) -> None:
+    """Fetch what the page of a transfer shows beside its row."""
+    transfer = _at_globus(transfer_id)
+    if transfer is not None:
+        details.fetch(transfer_client(transfer.principal, WORKER), transfer)
+
+
+@shared_task(ignore_result=True)
+def cancel_stalled(transfer_id: str) -> None:
+    """Cancel what its sender wanted cancelled when it stalls, if it still does."""
+    transfer = _at_globus(transfer_id)
+    if (
+        transfer is not None
+        and transfer.cancel_if_stalled
+        and transfer.can_be_cancelled
+        and transfer.stands_still(timezone.now())
+    ):
+        submission.cancel_stalled(transfer_client(transfer.principal, WORKER), transfer)
+
+
+def _at_globus(transfer_id: str) -> Transfer | None:
+    pk = _id(transfer_id)
+    if pk is None:
+        return None
+    rows = Transfer.objects.filter(pk=pk, task_id__isnull=False)
+    return rows.select_related("user", "service_account").first()
 
 
 @shared_task(ignore_result=True)
