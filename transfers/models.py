@@ -168,6 +168,8 @@ class Transfer(models.Model):
     blocked_by = models.UUIDField(null=True)
     #: the sender wants it cancelled when it stalls
     cancel_if_stalled = models.BooleanField(default=False)
+    #: somebody wants it cancelled, and a worker has yet to tell Globus
+    cancel_wanted_at = models.DateTimeField(null=True)
     cancel_asked_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     sent_at = models.DateTimeField(null=True)
@@ -250,6 +252,11 @@ class Transfer(models.Model):
                 name="transfer_held_back",
             ),
             models.Index(
+                fields=["cancel_wanted_at"],
+                condition=Q(cancel_wanted_at__isnull=False),
+                name="transfer_to_cancel",
+            ),
+            models.Index(
                 fields=["blocked_by"],
                 condition=Q(blocked_by__isnull=False),
                 name="transfer_blocked",
@@ -280,7 +287,12 @@ class Transfer(models.Model):
 
     @property
     def can_be_cancelled(self) -> bool:
-        return not self.is_finished and self.cancel_asked_at is None
+        return not self.is_finished and not self.is_being_cancelled
+
+    @property
+    def is_being_cancelled(self) -> bool:
+        asked = self.cancel_asked_at or self.cancel_wanted_at
+        return asked is not None and not self.is_finished
 
     @property
     def was_cancelled(self) -> bool:
@@ -357,7 +369,7 @@ class Transfer(models.Model):
             return f"Done, but {self.subtasks_skipped_errors} could not be read."
         if self.was_cancelled:
             return "Cancelled."
-        if self.cancel_asked_at and not self.is_finished:
+        if self.is_being_cancelled:
             return "Globus is stopping it."
         if self.is_paused:
             return "The owner of a collection has paused it."

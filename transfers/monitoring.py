@@ -22,7 +22,16 @@ from accounts.clients import transfer_client
 from accounts.models import Principal, owner_fields
 from portal.globus.errors import PortalError, RateLimited, SignInRequired
 from portal.globus.transport import WORKER
-from transfers import blocking, details, elsewhere, history, needs, places, queue
+from transfers import (
+    blocking,
+    details,
+    elsewhere,
+    history,
+    needs,
+    places,
+    queue,
+    wishes,
+)
 from transfers.absorbing import absorb, miss, write
 from transfers.claims import CLAIM_LASTS
 from transfers.consents import sentence_for
@@ -278,12 +287,11 @@ def _take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> Outcom
 
 def _stop_stalled(transfers: Iterable[Transfer], now: datetime) -> None:
     """Cancels what stands still, where its sender wished so."""
-    for each in transfers:
-        if (
-            each.cancel_if_stalled
-            and each.status == Transfer.Status.ACTIVE
-            and each.stands_still(now)
-            and each.can_be_cancelled
-        ):
-            logger.info("Transfer %s has stalled and is cancelled", each.pk)
-            queue.cancel_stalled(each.pk)
+    stalled = [
+        each
+        for each in transfers
+        if each.cancel_if_stalled
+        and each.status == Transfer.Status.ACTIVE
+        and each.stands_still(now)
+    ]
+    wishes.want_cancelled(stalled, now=now)

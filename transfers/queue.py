@@ -43,8 +43,8 @@ def fetch_details(transfer_id: UUID) -> None:
     send_after_commit(tasks.fetch_details, str(transfer_id))
 
 
-def cancel_stalled(transfer_id: UUID) -> None:
+def cancel_transfer(transfer_id: UUID) -> None:
     from portal.celery import send_after_commit
     from transfers import tasks
 
-    send_after_commit(tasks.cancel_stalled, str(transfer_id))
+    send_after_commit(tasks.cancel_transfer, str(transfer_id))

@@ -636,12 +636,22 @@ def cancel(transfer_client: TransferClient, transfer: Transfer) -> None:
     transfer.refresh_from_db()
 
 
-def cancel_stalled(transfer_client: TransferClient, transfer: Transfer) -> None:
-    """Keeps the promise to cancel what stalls; a later round tries again if need be."""
+def cancel_wanted(transfer_client: TransferClient, transfer: Transfer) -> None:
+    """Keeps the promise of ``wishes.want_cancelled``; what may pass is tried again later."""
+    if transfer.cancel_wanted_at is None:
+        return
+    says = ""
     try:
-        _cancel_task(transfer_client, transfer)
-    except GlobusFailure as err:
-        logger.warning("Task %s was not cancelled: %s", transfer.task_id, err.code)
+        cancel(transfer_client, transfer)
+    except PortalError as err:
+        logger.warning("Transfer %s was not cancelled: %s", transfer.pk, type(err))
+        if may_pass(err):
+            return
+        says = "It could not be stopped. Cancel it again."
+    Transfer.objects.filter(pk=transfer.pk).update(
+        cancel_wanted_at=None, **({"last_error": says} if says else {})
+    )
+    transfer.refresh_from_db()
 
 
 def _cancel_unsent(transfer: Transfer) -> bool:

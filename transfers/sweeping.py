@@ -35,6 +35,7 @@ def sweep(*, now: datetime | None = None) -> None:
     """Two sweeps at once share the rows; each is queued by one of them."""
     now = now or timezone.now()
     send_unsent(now)
+    cancel_wanted(now)
     take_over(now)
     execute_waiting(now)
     follow_finished(now)
@@ -63,6 +64,21 @@ def send_unsent(now: datetime) -> None:
             )
         for pk in found:
             queue.send_transfer(pk)
+
+
+def cancel_wanted(now: datetime) -> None:
+    """Transfers to be cancelled whose message was lost, or that Globus did not stop."""
+    with transaction.atomic():
+        due = (
+            Transfer.objects.unfinished()
+            .select_for_update(skip_locked=True, of=("self",))
+            .filter(cancel_wanted_at__lte=now - QUEUED_LASTS)
+            .values_list("pk", flat=True)[:BATCH]
+        )
+        found = list(due)
+        Transfer.objects.filter(pk__in=found).update(cancel_wanted_at=now)
+        for pk in found:
+            queue.cancel_transfer(pk)
 
 
 def take_over(now: datetime) -> None:

@@ -10,7 +10,6 @@ import logging
 from uuid import UUID
 
 from celery import shared_task
-from django.utils import timezone
 
 from accounts import notices, upkeep
 from accounts.clients import transfer_client
@@ -54,30 +53,26 @@ def poll_transfers(kind: str, principal_id: str) -> None:
 @shared_task(ignore_result=True)
 def fetch_details(transfer_id: str) -> None:
     """Fetch what the page of a transfer shows beside its row."""
-    transfer = _at_globus(transfer_id)
+    pk = _id(transfer_id)
+    if pk is None:
+        return
+    known = Transfer.objects.filter(task_id__isnull=False)
+    transfer = known.select_related("user", "service_account").filter(pk=pk).first()
     if transfer is not None:
         details.fetch(transfer_client(transfer.principal, WORKER), transfer)
 
 
 @shared_task(ignore_result=True)
-def cancel_stalled(transfer_id: str) -> None:
-    """Cancel what its sender wanted cancelled when it stalls, if it still does."""
-    transfer = _at_globus(transfer_id)
-    if (
-        transfer is not None
-        and transfer.cancel_if_stalled
-        and transfer.can_be_cancelled
-        and transfer.stands_still(timezone.now())
-    ):
-        submission.cancel_stalled(transfer_client(transfer.principal, WORKER), transfer)
-
-
-def _at_globus(transfer_id: str) -> Transfer | None:
+def cancel_transfer(transfer_id: str) -> None:
+    """Cancel what somebody wants cancelled."""
     pk = _id(transfer_id)
     if pk is None:
-        return None
-    rows = Transfer.objects.filter(pk=pk, task_id__isnull=False)
-    return rows.select_related("user", "service_account").first()
+        return
+    wanted = Transfer.objects.unfinished().filter(cancel_wanted_at__isnull=False)
+    transfer = wanted.select_related("user", "service_account").filter(pk=pk).first()
+    if transfer is not None:
+        client = transfer_client(transfer.principal, WORKER)
+        submission.cancel_wanted(client, transfer)
 
 
 @shared_task(ignore_result=True)

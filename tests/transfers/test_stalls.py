@@ -11,10 +11,11 @@ from django.utils import timezone
 from accounts.clients import transfer_client
 from sandbox import seed
 from tests.factories import make_service_account, make_transfer, make_user
-from transfers import details, monitoring, stalls, submission, tasks
+from transfers import details, monitoring, stalls, submission, tasks, wishes
 from transfers.models import STALLED_AFTER, Transfer
 from transfers.stalls import Cause, Remedy
 from transfers.submission import Item, document_for
+from transfers.sweeping import sweep
 
 NOW = timezone.now()
 LONG_AGO = NOW - STALLED_AFTER - timedelta(seconds=1)
@@ -166,20 +167,40 @@ def test_a_missing_file_stalls_and_is_explained(sandbox, ada, messages):
 def test_it_is_cancelled_if_its_sender_wished_so(sandbox, ada, messages, wished):
     transfer = send(ada, "/Documents/nowhere.txt", cancel_if_stalled=wished)
     poll_until(transfer, lambda row: row.is_ok is False)
+    monitoring.poll(ada)
+    assert ("cancel_transfer", str(transfer.pk)) not in messages()
+
     later = timezone.now() + STALLED_AFTER + timedelta(seconds=1)
     monitoring.poll(ada, now=later)
-    message = ("cancel_stalled", str(transfer.pk))
-    assert (message in messages()) is wished
-
-    tasks.cancel_stalled(str(transfer.pk))  # too early by the worker's own clock
-    transfer.refresh_from_db()
-    assert transfer.cancel_asked_at is None
-    Transfer.objects.update(fault_since=LONG_AGO)
-    tasks.cancel_stalled(str(transfer.pk))
+    assert (("cancel_transfer", str(transfer.pk)) in messages()) is wished
+    tasks.cancel_transfer(str(transfer.pk))
     if wished:
         poll_until(transfer, lambda row: row.was_cancelled)
+        assert transfer.cancel_wanted_at is None
     else:
         assert not sandbox.requests("/cancel")
+
+
+def test_a_wish_to_cancel_outlives_the_queue_and_globus(sandbox, ada, messages):
+    sandbox.set(hold_tasks=True)
+    transfer = send(ada)
+    sandbox.fault("/cancel", status=503, retry_after=0, times=4)
+    now = timezone.now()
+    assert wishes.want_cancelled([transfer], now=now) == 1
+    transfer.refresh_from_db()
+    assert wishes.want_cancelled([transfer], now=now) == 0
+    assert "stopping" in transfer.says
+    tasks.cancel_transfer(str(transfer.pk))
+    transfer.refresh_from_db()
+    assert transfer.cancel_wanted_at
+
+    before = len(messages())
+    sweep(now=now + timedelta(seconds=61))
+    assert messages()[before:] == [("cancel_transfer", str(transfer.pk))]
+    tasks.cancel_transfer(str(transfer.pk))
+    poll_until(transfer, lambda row: row.was_cancelled)
+    tasks.cancel_transfer(str(transfer.pk))
+    assert [each["status"] for each in sandbox.requests("/cancel")][-1] == 200
 
 
 def test_the_words_of_a_pause_are_fetched(sandbox, ada, messages):

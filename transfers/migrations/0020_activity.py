@@ -96,6 +96,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="transfer",
+            name="cancel_wanted_at",
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddField(
+            model_name="transfer",
             name="fault_since",
             field=models.DateTimeField(null=True),
         ),
@@ -162,6 +167,14 @@ class Migration(migrations.Migration):
                 ),
                 fields=["user", "service_account"],
                 name="transfer_held_back",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="transfer",
+            index=models.Index(
+                condition=models.Q(("cancel_wanted_at__isnull", False)),
+                fields=["cancel_wanted_at"],
+                name="transfer_to_cancel",
             ),
         ),
         migrations.AddIndex(
