@@ -334,6 +334,11 @@ class Transfer(models.Model):
         return not self.was_begun_elsewhere
 
     @property
+    def has_file_list(self) -> bool:
+        """Globus lists the files of a transfer that has ended."""
+        return self.kind == self.Kind.TRANSFER and self.is_finished
+
+    @property
     def was_begun_elsewhere(self) -> bool:
         return self.origin == self.Origin.ELSEWHERE
 

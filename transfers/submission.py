@@ -35,6 +35,7 @@ from portal.globus.errors import (
     globus_errors,
 )
 from transfers import blocking, monitoring, needs, places, queue
+from transfers.browsing import moment
 from transfers.claims import CLAIM_LASTS, KEEP_TRYING, back_off, sweep_time
 from transfers.consents import sentence_for, with_own_consent
 from transfers.jobs.models import Run
@@ -50,7 +51,7 @@ LONGEST_LABEL = 128
 class BadRequest(PortalError):
     """What was asked for cannot be sent as it is.
 
-    :ivar field: which part of it: source, destination, items or options
+    :ivar field: which part of it: source, destination, items, options or deadline
     """
 
     title = "This cannot be sent"
@@ -79,6 +80,10 @@ def _is_flag(value: Any) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _is_moment(value: Any) -> bool:
+    return _is_text(value) and moment(value) is not None
 
 
 def _is_sync_level(value: Any) -> bool:
@@ -112,7 +117,7 @@ OPTIONS: dict[str, Callable[[Any], bool]] = {
     "notify_on_inactive": _is_flag,
     "recursive_symlinks": _is_symlink_rule,
     "filter_rules": _are_filter_rules,
-    "deadline": _is_text,
+    "deadline": _is_moment,
     "source_local_user": _is_text,
     "destination_local_user": _is_text,
 }
@@ -148,9 +153,22 @@ def document_for(
         "DATA": [_item(each, same_collection=same) for each in items],
     }
     document |= checked_options(options or {})
+    _check_together(document, items)
     if tidy := tidy_label(label):
         document["label"] = tidy
     return document
+
+
+def _check_together(document: Mapping[str, Any], items: Sequence[Item]) -> None:
+    """:raises BadRequest: an option that contradicts the rest"""
+    if all(item.recursive is False for item in items):
+        for name in ("filter_rules", "recursive_symlinks"):
+            if document.get(name):
+                says = f"The option “{name}” is about folders; these are only files."
+                raise BadRequest(says, field="options")
+    deadline = moment(document.get("deadline"))
+    if deadline is not None and deadline <= timezone.now():
+        raise BadRequest("The deadline has passed already.", field="deadline")
 
 
 def deletion_for(
@@ -637,7 +655,7 @@ def cancel(transfer_client: TransferClient, transfer: Transfer) -> None:
 
 
 def cancel_wanted(transfer_client: TransferClient, transfer: Transfer) -> None:
-    """Keeps the promise of ``wishes.want_cancelled``; what may pass is tried again later."""
+    """Keeps the promise of ``wishes.want_cancelled``, in a later try if need be."""
     if transfer.cancel_wanted_at is None:
         return
     says = ""

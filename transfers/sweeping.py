@@ -68,17 +68,13 @@ def send_unsent(now: datetime) -> None:
 
 def cancel_wanted(now: datetime) -> None:
     """Transfers to be cancelled whose message was lost, or that Globus did not stop."""
-    with transaction.atomic():
-        due = (
-            Transfer.objects.unfinished()
-            .select_for_update(skip_locked=True, of=("self",))
-            .filter(cancel_wanted_at__lte=now - QUEUED_LASTS)
-            .values_list("pk", flat=True)[:BATCH]
-        )
-        found = list(due)
+    due = Transfer.objects.unfinished().filter(cancel_wanted_at__lte=now - QUEUED_LASTS)
+    found = list(due.values_list("pk", flat=True)[:BATCH])
+    if found:
+        # Two sweeps at once may queue one twice, which does no harm.
         Transfer.objects.filter(pk__in=found).update(cancel_wanted_at=now)
-        for pk in found:
-            queue.cancel_transfer(pk)
+    for pk in found:
+        queue.cancel_transfer(pk)
 
 
 def take_over(now: datetime) -> None:

@@ -212,7 +212,7 @@ def test_a_tick_queues_due_polls(messages):
 def test_an_idle_tick_asks_little(messages, django_assert_max_num_queries):
     make_run(state="moving", transfer=make_transfer(status="ACTIVE"))
     # The sweep, the polls, the mails, and the upkeep of tokens and revocations.
-    with django_assert_max_num_queries(23):
+    with django_assert_max_num_queries(24):
         tasks.tick()
 
 

@@ -14,13 +14,14 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
-from django.template.defaultfilters import filesizeformat, pluralize
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from accounts.clients import transfer_client
 from accounts.models import User
 from portal.globus.errors import PortalError
 from portal.globus.transport import WORKER
+from portal.templatetags.page import size
 from transfers import queue, submission
 from transfers.claims import KEEP_TRYING, back_off, sweep_time
 from transfers.consents import sentence_for
@@ -121,8 +122,8 @@ def _list(run: Run) -> None:
     )
     says = (
         f"Listed {result['count']} entr{pluralize(result['count'], 'y,ies')} "
-        f"({filesizeformat(result['bytes'])})."
-    ).replace("\N{NO-BREAK SPACE}", " ")
+        f"({size(result['bytes'])})."
+    )
     if not result["complete"]:
         says += " There is more: the listing stopped at its limit."
     advance(

@@ -25,7 +25,7 @@ from portal.globus.errors import (
     PortalError,
 )
 from portal.middleware import failure_context
-from transfers import browsing, collections, submission
+from transfers import browsing, collections, looking, repeating, submission
 from transfers.forms import SWITCHES, TransferForm
 from transfers.models import Transfer
 from transfers.paths import parent
@@ -70,7 +70,19 @@ def new(request: SignedInRequest) -> HttpResponse:
 
 def _data(request: SignedInRequest) -> QueryDict:
     """What the form holds: sent with it, or of the address."""
-    return (request.POST if request.method == "POST" else request.GET).copy()
+    data = (request.POST if request.method == "POST" else request.GET).copy()
+    if request.method != "POST" and "again_of" in data:
+        earlier = _repeated(request.user, data)
+        if earlier is not None:
+            for name, values in repeating.form_data(earlier).items():
+                data.setlistdefault(name, values)
+    return data
+
+
+def _repeated(user: User, data: QueryDict) -> Transfer | None:
+    """What this form repeats, changed."""
+    mine = Transfer.objects.owned_by(user)
+    return repeating.original(mine, data.get("again_of", ""))
 
 
 def _apply_choice(request: SignedInRequest, data: QueryDict) -> str:
@@ -144,7 +156,7 @@ def _send(
 ) -> HttpResponse:
     names = {f"{side}_id": place.name for side, place in places.items()}
     form = TransferForm(data, items=_items(data), names=names)
-    if not form.is_valid():
+    if not form.is_valid() or _is_misnamed(request.user, form):
         return _page(request, form, data, places)
     transfer = submission.ask(
         request.user,
@@ -153,12 +165,28 @@ def _send(
         source_name=names["origin_id"],
         destination_name=names["destination_id"],
         transfer_id=_transfer_id(data),
+        again_of=_repeated(request.user, data),
+        cancel_if_stalled=form.cleaned_data["cancel_if_stalled"],
     )
     messages.success(
         request,
         "Your transfer is stored and goes to Globus now. You can leave.",
     )
     return redirect("transfers:detail", transfer.pk)
+
+
+def _is_misnamed(user: User, form: TransferForm) -> bool:
+    """Whether Globus knows better what is at the path that was written."""
+    if form.items:
+        return False  # picked in their folder
+    says = looking.trouble_with(
+        transfer_client(user),
+        form.cleaned_data["origin_id"],
+        form.cleaned_data["origin_path"],
+    )
+    if says:
+        form.add_error("origin_path", says)
+    return bool(says)
 
 
 def _transfer_id(data: QueryDict) -> UUID:
@@ -178,7 +206,7 @@ def _initial(data: QueryDict) -> dict[str, Any]:
     values: dict[str, Any] = data.dict()
     if data.get("form") == "transfer":
         # A box of a form that was sent and is missing was not ticked.
-        boxes = ("verify_checksum", *SWITCHES)
+        boxes = ("verify_checksum", "cancel_if_stalled", *SWITCHES)
         values |= {name: name in data for name in boxes}
     return values
 
@@ -192,6 +220,7 @@ def _page(
     context = {
         "form": form,
         "items": _items(data),
+        "again_of": data.get("again_of", ""),
         "transfer_id": _transfer_id(data),
         "picked_in": common_folder(_items(data)),
         "origin": places["origin"],
