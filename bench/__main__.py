@@ -13,12 +13,19 @@ import sys
 
 from bench.figures import Figure
 from bench.listing import listing
+from bench.monitor import monitor
 from bench.renewal import renewal
 from bench.sandbox import sandbox_figures
+from bench.submissions import submissions
 from bench.token import token
 
-BENCHES = {"listing": listing, "sandbox": sandbox_figures, "token": token}
-FAULTS = {"renewal": renewal}
+BENCHES = {
+    "listing": listing,
+    "monitor": monitor,
+    "sandbox": sandbox_figures,
+    "token": token,
+}
+FAULTS = {"renewal": renewal, "submissions": submissions}
 
 
 def main(argv: list[str]) -> int:

@@ -13,7 +13,7 @@ def portal() -> Iterator[Stack]:
     """Sets Django up in this process, once; others get ``stack.environment``."""
     import os
 
-    os.environ["PORTAL_LOG_LEVEL"] = "CRITICAL"
+    os.environ["PORTAL_LOG_LEVEL"] = "ERROR"
     stack = Stack()
     stack.start()
     try:

@@ -34,6 +34,7 @@ class Stack:
 
     def _start(self) -> None:
         embedded = Embedded(self.folder / "servers", throw_away=True)
+        self._embedded = embedded
         self._cleanup.callback(embedded.stop)
         embedded.start()
         self.sandbox = Sandbox.start(self.folder / "sandbox")
@@ -55,6 +56,17 @@ class Stack:
             "PORTAL_GROUP_ADMINS": seed.GROUP_ADMINS,
         }
         os.environ.update(self.environment)
+
+    def restart_servers(self) -> None:
+        """PostgreSQL goes on with what it had; Redis comes back empty."""
+        # Else it would take these for servers that somebody else runs.
+        given = [os.environ.pop(name) for name in ("DATABASE_URL", "REDIS_URL")]
+        try:
+            self._embedded.stop()
+            self._embedded.start()
+        finally:
+            os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = given
+        assert given == [self._embedded.database_url, self._embedded.redis_url]
 
     def stop(self) -> None:
         self._cleanup.close()

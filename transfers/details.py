@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
@@ -17,6 +17,7 @@ from globus_sdk import TransferClient
 
 from portal.globus.errors import PortalError, UnexpectedAnswer, globus_errors
 from transfers import queue
+from transfers.browsing import moment
 from transfers.consents import sentence_for
 from transfers.history import TaskDetails
 from transfers.models import Transfer
@@ -60,8 +61,10 @@ def _is_old(known: TaskDetails, transfer: Transfer, now: datetime) -> bool:
         return False
     if known.fetched_at is None:
         return True
-    if transfer.finished_at is not None:
-        return known.fetched_at < transfer.finished_at
+    if transfer.is_finished:
+        # when its end was heard of; Globus's own time of it is cut to the second
+        end = transfer.checked_at or transfer.finished_at
+        return end is not None and known.fetched_at < end
     return now - known.fetched_at >= FRESH
 
 
@@ -130,8 +133,14 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
         "is_error": row.get("is_error") is True,
         "description": _text(row, "description", 500),
         "details": _text(row, "details", LONGEST_DETAILS),
-        "time": _text(row, "time", 40),
+        "time": _time(row),
     }
+
+
+def _time(row: Mapping[str, Any]) -> str:
+    """In UTC, to the second; as it came where it is none."""
+    at = moment(row.get("time"))
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else _text(row, "time", 40)
 
 
 def _text(row: Mapping[str, Any], key: str, longest: int) -> str:
