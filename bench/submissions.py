@@ -55,7 +55,7 @@ SETTLE_SECONDS = 300.0
 def submissions() -> Iterator[Figure]:
     count = int(os.environ.get("SUBMISSIONS") or COUNT)
     chance = random.Random(int(os.environ.get("SEED") or 1))
-    with portal() as stack, ExitStack() as cleanup:
+    with portal(durable=True) as stack, ExitStack() as cleanup:
         run = Run(stack, chance, cleanup)
         struck = run.all_of(count)
         yield from run.figures(count, struck)
@@ -70,6 +70,7 @@ class Run:
         self.chance = chance
         self.asked: set[str] = set()
         self.repeated_forms = 0
+        self.ended_workers = 0
         [self.port] = free_ports(1)
         self.browser = Browser(self.sandbox, self.port)
         cleanup.callback(self.stop)
@@ -105,7 +106,11 @@ class Run:
         limit = time.monotonic() + 60
         while time.monotonic() < limit:
             with suppress(requests.RequestException):
-                requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=5)
+                requests.get(
+                    f"http://127.0.0.1:{self.port}/healthz",
+                    headers={"Host": "localhost:8000"},
+                    timeout=5,
+                )
                 return
             time.sleep(0.1)
         raise RuntimeError("The web process does not answer")
@@ -185,6 +190,12 @@ class Run:
         self.web = self.start("web")
         self.wait_for_web()
 
+    def restart_a_dead_worker(self) -> None:
+        """As whoever runs the processes does; one may end when Redis goes away."""
+        if self.worker.poll() is not None:
+            self.ended_workers += 1
+            self.kill_worker()
+
     def kill_worker(self) -> None:
         from django.utils import timezone
 
@@ -217,6 +228,7 @@ class Run:
 
         from transfers import monitoring, sweeping
 
+        self.restart_a_dead_worker()
         minute_on = timezone.now() + timedelta(seconds=61)
         self.quietly(lambda: sweeping.sweep(now=minute_on))
         self.quietly(lambda: monitoring.queue_due_polls(now=minute_on))
@@ -261,7 +273,8 @@ class Run:
         yield Figure(
             f"{count:,} submissions with a fault each ({what})",
             f"{len(tasks):,} tasks, {twice} twice, {missing} missing, "
-            f"{differ} rows differ; {self.repeated_forms} forms sent again",
+            f"{differ} rows differ; {self.repeated_forms} forms sent again, "
+            f"{self.ended_workers} workers ended by themselves",
             f"a loop that tries again with a new document, {naive_count} with a "
             f"lost reply each: {naive_twice} twice, {naive_missing} missing",
             wrong / max(1, naive_twice + naive_missing),

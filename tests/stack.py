@@ -18,7 +18,11 @@ PUBLIC_BASE_URL = "http://localhost:8000"
 class Stack:
     """One per test run; ``environment`` is what the portal's settings read."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        """
+        :param durable: what is committed outlives PostgreSQL
+        """
+        self._durable = durable
         # Short, since the path of a socket has room for about a hundred characters.
         self.folder = Path(tempfile.mkdtemp(prefix="cw-"))
         self._cleanup = ExitStack()
@@ -33,7 +37,7 @@ class Stack:
             raise
 
     def _start(self) -> None:
-        embedded = Embedded(self.folder / "servers", throw_away=True)
+        embedded = Embedded(self.folder / "servers", throw_away=not self._durable)
         self._embedded = embedded
         self._cleanup.callback(embedded.stop)
         embedded.start()

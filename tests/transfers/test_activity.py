@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
@@ -17,7 +18,7 @@ from django.utils import timezone
 from accounts.clients import transfer_client
 from sandbox import seed
 from tests.factories import make_service_account, make_token, make_transfer, make_user
-from tests.flows import person
+from tests.flows import REFRESH, come_back, person, scopes_asked
 from transfers import attention, details, monitoring, submission, tasks
 from transfers.history import keep_samples
 from transfers.models import STALLED_AFTER, Transfer
@@ -504,17 +505,31 @@ def test_a_blocked_one_names_the_other_and_offers_both_ways(as_ada, sandbox):
     assert ended(first).was_cancelled
 
 
-def test_an_inactive_one_leads_to_what_globus_wants(visit, sandbox):
+def test_an_inactive_one_leads_to_what_globus_wants_and_goes_on(visit, sandbox):
     browser = visit("ada", collection=[seed.RESEARCH])
     ada = person("ada")
     sandbox.set(hold_tasks=True)
-    transfer = make_transfer(ada, status="INACTIVE", source_id=UUID(seed.RESEARCH))
-    Transfer.objects.update(destination_id=UUID(seed.LAPTOP))
-    sandbox.withdraw_consents(username="ada@university.example", scope_name="x")
+    document = document_for(
+        source_collection=UUID(seed.RESEARCH),
+        destination_collection=UUID(seed.LAPTOP),
+        items=[Item("/projects/telescope/", "/in/telescope/", recursive=True)],
+    )
+    transfer = sent(make_transfer(ada, document=document))
+    sandbox.withdraw_consents(username=seed.ADA)
+    sandbox.set(hold_tasks=False)
+    limit = timezone.now() + timedelta(seconds=20)
+    while transfer.status != "INACTIVE" and timezone.now() < limit:
+        monitoring.poll(ada)
+        transfer.refresh_from_db()
     page = text_of(browser.get(f"/transfers/{transfer.pk}/"))
     assert "Globus may not act for you there any more." in page
-    answer = browser.post(f"/transfers/{transfer.pk}/way-on/")
-    assert answer.status_code in (302, 307)
+
+    answer = browser.post(f"/transfers/{transfer.pk}/way-on/", follow=True)
+
+    address = html.unescape(REFRESH.search(text_of(answer))[1])
+    assert seed.RESEARCH in scopes_asked(address)
+    come_back(browser, sandbox.approve(address, "ada"))
+    assert ended(transfer).status == "SUCCEEDED"
 
 
 # --- needs me
