@@ -14,6 +14,7 @@ from accounts.models import Token, User
 from portal.globus.requirements import Kind
 from transfers import stalls
 from transfers.models import Run, Transfer, TransferQuerySet
+from transfers.templatetags.places import changed_again_url
 
 #: A failure that nobody looked after is news for this long.
 FAILURES_SHOWN_FOR = timedelta(days=3)
@@ -126,13 +127,11 @@ def _stalled(transfer: Transfer, now: datetime) -> Matter:
     if stall.remedy == stalls.Remedy.SIGN_IN:
         fix = reverse("transfers:way_on", args=[transfer.pk])
         return replace(matter, fix=fix, fix_words=stall.button)
-    query = {
-        stalls.Remedy.LEAVE_OUT: f"?again_of={transfer.pk}&skip_source_errors=on",
-        stalls.Remedy.EDIT: f"?again_of={transfer.pk}",
-    }.get(stall.remedy)
-    if query is None:
+    if stall.remedy not in (stalls.Remedy.LEAVE_OUT, stalls.Remedy.EDIT):
         return matter
-    return replace(matter, link=reverse("transfers:new") + query, way_on=stall.button)
+    leave_out = stall.remedy == stalls.Remedy.LEAVE_OUT
+    link = changed_again_url(transfer.pk, leave_out=leave_out)
+    return replace(matter, link=link, way_on=stall.button)
 
 
 def _matter(

@@ -15,6 +15,8 @@ def want_cancelled(transfers: Iterable[Transfer], *, now: datetime) -> int:
     :returns: how many were not finished, nor being cancelled already
     """
     found = [each.pk for each in transfers if each.can_be_cancelled]
+    if not found:
+        return 0
     with transaction.atomic():
         Transfer.objects.unfinished().filter(pk__in=found).update(cancel_wanted_at=now)
         for pk in found:
