@@ -11,7 +11,7 @@ from django.db import connection
 
 from transfers.browsing import moment
 from transfers.models import Transfer
-from transfers.storable import storable, storable_text
+from transfers.storable import storable_document, storable_text
 
 #: rows that one statement writes
 BATCH = 1000
@@ -70,7 +70,7 @@ def absorb(transfer: Transfer, document: Mapping[str, Any], now: datetime) -> No
     reported = document.get("status")
     status = _REPORTED.get(reported) if isinstance(reported, str) else None
     transfer.status = status or Transfer.Status.UNKNOWN
-    transfer.task_document = storable(dict(document))
+    transfer.task_document = storable_document(dict(document))
     transfer.checked_at = now
     transfer.missed_polls = 0
     for name, key in _COUNTERS.items():
