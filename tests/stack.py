@@ -11,6 +11,7 @@ from pathlib import Path
 from portal.embedded import Embedded, laptop_secrets
 from sandbox import seed
 from sandbox.testing import Sandbox
+from tests.guarded import GUARDED_SANDBOX
 
 PUBLIC_BASE_URL = "http://localhost:8000"
 
@@ -41,7 +42,7 @@ class Stack:
         self._embedded = embedded
         self._cleanup.callback(embedded.stop)
         embedded.start()
-        self.sandbox = Sandbox.start(self.folder / "sandbox")
+        self.sandbox = Sandbox.start(self.folder / "sandbox", program=GUARDED_SANDBOX)
         self._cleanup.callback(self.sandbox.stop)
         mail = self.folder / "mail"
         mail.mkdir()
@@ -55,6 +56,8 @@ class Stack:
             "DATABASE_URL": embedded.database_url,
             "REDIS_URL": embedded.redis_url,
             "EMAIL_URL": f"file://{mail}",
+            # The sandbox is in no hurry to say no; what counts has tests of its own.
+            "PORTAL_REQUESTS_PER_SECOND": "0",
             "PORTAL_GROUP_USERS": seed.GROUP_USERS,
             "PORTAL_GROUP_STAFF": seed.GROUP_STAFF,
             "PORTAL_GROUP_ADMINS": seed.GROUP_ADMINS,

@@ -1,4 +1,4 @@
-"""What people fill in: a transfer, a job, a reason."""
+"""What people fill in: a transfer, a reason. Jobs: ``transfers.jobs.form``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from accounts.models import ServiceAccount
 from transfers import repeating, submission
 from transfers.editing import as_globus_writes
-from transfers.models import Job, Transfer
+from transfers.models import Transfer
 from transfers.paths import BadPath, join, name_of, normalised
 
 MOST_ITEMS = 150
@@ -38,7 +37,10 @@ class LookMixin:
     def dress(self) -> None:
         for field in self.fields.values():
             widget = field.widget
-            if isinstance(widget, forms.CheckboxInput | forms.HiddenInput):
+            if isinstance(
+                widget,
+                forms.CheckboxInput | forms.HiddenInput | forms.CheckboxSelectMultiple,
+            ):
                 continue
             is_select = isinstance(widget, forms.Select)
             widget.attrs.setdefault(
@@ -172,14 +174,22 @@ class TransferForm(LookMixin, forms.Form):
     )
 
     def __init__(
-        self, *args: Any, items: Sequence[str] = (), names: Mapping[str, str], **kw: Any
+        self,
+        *args: Any,
+        items: Sequence[str] = (),
+        names: Mapping[str, str],
+        is_selection: bool = False,
+        **kw: Any,
     ) -> None:
         """
         :param items: paths that were picked; a folder ends in a slash
+        :param is_selection: they came as one (``transfers.picking``), so they may be
+            more than a form has room for
         :param names: of the collections that could be looked up, by field
         """
         super().__init__(*args, **kw)
         self.items = list(items)
+        self.is_selection = is_selection
         self.names = names
         self.dress()
 
@@ -203,7 +213,7 @@ class TransferForm(LookMixin, forms.Form):
                 self.add_error(
                     "origin_path", "Say what to transfer, or pick it in its folder."
                 )
-        elif len(self.items) > MOST_ITEMS:
+        elif len(self.items) > MOST_ITEMS and not self.is_selection:
             self.add_error(
                 "origin_path",
                 f"These are more than {MOST_ITEMS} things. Pick their folder instead.",
@@ -311,62 +321,6 @@ def arrival(path: str, folder: str) -> str:
         return folder
     end = "/" if path.endswith("/") else ""
     return f"{join(folder, name)}{end}"
-
-
-class JobForm(LookMixin, forms.ModelForm[Job]):
-    """A job of staff; ``Job.clean`` says what is wrong where."""
-
-    class Meta:
-        model = Job
-        fields: ClassVar = [
-            "name",
-            "kind",
-            "service_account",
-            "source_collection",
-            "source_path",
-            "recursive",
-            "destination_collection",
-            "destination_path",
-            "label",
-            "enabled",
-        ]
-        labels: ClassVar = {
-            "name": "Name",
-            "kind": "What it does",
-            "service_account": "Service account",
-            "source_collection": "Source collection’s ID",
-            "source_path": "Source path",
-            "recursive": "With all folders below",
-            "destination_collection": "Destination collection’s ID",
-            "destination_path": "Destination path",
-            "label": "Label at Globus",
-            "enabled": "Switched on",
-        }
-        help_texts: ClassVar = {
-            "kind": "A list keeps what is in a folder; a transfer copies.",
-            "service_account": "It acts by itself, with the access that it was given.",
-            "source_collection": "As its page shows it here or in the Globus web app.",
-            "source_path": "A folder ends in “/”.",
-            "recursive": "Folders with all that lies in them.",
-            "destination_collection": "For a transfer only.",
-            "destination_path": "For a transfer only. The source arrives as this.",
-            "enabled": "A job that is switched off cannot be run.",
-        }
-        widgets: ClassVar = {
-            "source_path": forms.TextInput,
-            "destination_path": forms.TextInput,
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        accounts = self.fields["service_account"]
-        assert isinstance(accounts, forms.ModelChoiceField)
-        accounts.queryset = ServiceAccount.objects.filter(enabled=True)
-        accounts.empty_label = "Choose…"
-        kinds = self.fields["kind"]
-        assert isinstance(kinds, forms.ChoiceField)
-        kinds.choices = [("", "Choose…"), *Job.Kind.choices]
-        self.dress()
 
 
 class RunNowForm(LookMixin, forms.Form):

@@ -14,12 +14,41 @@ from accounts.models import Principal, ServiceAccount, User, owner_fields
 from portal.globus.requirements import Requirement
 from transfers.claims import sweep_time
 from transfers.history import Sample, TaskDetails
-from transfers.jobs.models import Job, Run, RunStep
+from transfers.jobs.models import (
+    Chore,
+    Hold,
+    Job,
+    JobRole,
+    JobVersion,
+    Limit,
+    Run,
+    RunStep,
+    Schedule,
+    Share,
+)
 
-__all__ = ["Job", "Run", "RunStep", "Sample", "TaskDetails", "Transfer", "Watch"]
+__all__ = [
+    "AskedTimer",
+    "Chore",
+    "Hold",
+    "Job",
+    "JobRole",
+    "JobVersion",
+    "Limit",
+    "Run",
+    "RunStep",
+    "Sample",
+    "Schedule",
+    "Share",
+    "TaskDetails",
+    "Transfer",
+    "Watch",
+]
 
 #: A task that reports faults and has not moved for this long is called stalled.
 STALLED_AFTER = timedelta(minutes=10)
+#: Longer than a page waits for Globus.
+CLAIM_OF_A_FORM = timedelta(minutes=1)
 
 
 def one_principal(name: str) -> models.CheckConstraint:
@@ -442,6 +471,48 @@ class Watch(models.Model):
         if self.user_id:
             return "user", str(self.user_id)
         return "service-account", str(self.service_account_id)
+
+
+class AskedTimer(models.Model):
+    """A timer that a form asked for, so that a form sent twice makes one.
+
+    :ivar id: made with the form
+    :ivar timer_id: at Globus, once it answered
+    """
+
+    id = models.UUIDField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    timer_id = models.UUIDField(null=True)
+    claimed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"timer {self.timer_id or 'asked for'}"
+
+    @classmethod
+    def of(cls, user: User, form_id: uuid.UUID) -> AskedTimer:
+        """
+        :raises AskedTimer.DoesNotExist: the form is somebody else's
+        """
+        row, _ = cls.objects.get_or_create(id=form_id, defaults={"user": user})
+        if row.user_id != user.pk:
+            raise cls.DoesNotExist
+        return row
+
+    def claim(self, now: datetime) -> bool:
+        """Whether the caller may make it; of two at once, one does."""
+        free = Q(claimed_at=None) | Q(claimed_at__lt=now - CLAIM_OF_A_FORM)
+        mine = AskedTimer.objects.filter(free, id=self.id, timer_id=None)
+        return mine.update(claimed_at=now) == 1
+
+    def let_go(self) -> None:
+        """Nothing was made, so that another try may."""
+        AskedTimer.objects.filter(id=self.id).update(claimed_at=None)
+
+    def note(self, timer_id: uuid.UUID) -> uuid.UUID:
+        self.timer_id = timer_id
+        self.save(update_fields=["timer_id"])
+        return timer_id
 
 
 def principal_of(kind: str, pk: Any) -> Principal | None:

@@ -27,6 +27,7 @@ from transfers import (
     details,
     elsewhere,
     history,
+    keeping,
     needs,
     places,
     queue,
@@ -273,6 +274,8 @@ def _take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> Outcom
         if not had_trouble and (transfer.fault_since or transfer.is_paused):
             troubled.append(transfer)
     write(heard)
+    for transfer in heard:
+        _forget_listings(transfer)
     history.keep_samples(moving, now)
     for transfer in inactive:
         needs.tell(transfer.principal, SignInRequired(), says=transfer.says)
@@ -283,6 +286,12 @@ def _take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> Outcom
         ended=[each.task_id for each in heard if each.is_finished and each.task_id],
         moved=changed,
     )
+
+
+def _forget_listings(transfer: Transfer) -> None:
+    """What a finished task changed is not shown from what was kept before."""
+    if transfer.is_finished and transfer.user_id:
+        keeping.forget(transfer.user_id, transfer.destination_id or transfer.source_id)
 
 
 def _stop_stalled(transfers: Iterable[Transfer], now: datetime) -> None:

@@ -21,6 +21,21 @@ def execute_run(run_id: UUID) -> None:
     send_after_commit(tasks.execute_run, str(run_id))
 
 
+def execute_runs(run_ids: list[UUID]) -> None:
+    """Many, over one connection."""
+    from portal.celery import send_all_after_commit
+    from transfers import tasks
+
+    send_all_after_commit(tasks.execute_run, [str(each) for each in run_ids])
+
+
+def stop_run(run_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.stop_run, str(run_id))
+
+
 def poll_transfers(kind: str, principal_id: str) -> None:
     """:param kind: with the id, what ``Watch.key`` gives"""
     from portal.celery import send_after_commit

@@ -36,6 +36,7 @@ from portal.globus.errors import (
 )
 from transfers import blocking, monitoring, needs, places, queue
 from transfers.browsing import moment
+from transfers.changing import place_of
 from transfers.claims import CLAIM_LASTS, KEEP_TRYING, back_off, sweep_time
 from transfers.consents import sentence_for, with_own_consent
 from transfers.jobs.models import Run
@@ -67,11 +68,13 @@ class Item:
     """One thing to copy.
 
     :ivar recursive: whether it is a folder; nothing said, Globus finds out
+    :ivar external_checksum: of the source file, for Globus to compare with
     """
 
     source_path: str
     destination_path: str
     recursive: bool | None = None
+    external_checksum: str = ""
 
 
 def _is_flag(value: Any) -> bool:
@@ -112,6 +115,7 @@ OPTIONS: dict[str, Callable[[Any], bool]] = {
     "encrypt_data": _is_flag,
     "skip_source_errors": _is_flag,
     "fail_on_quota_errors": _is_flag,
+    "store_base_path_info": _is_flag,
     "notify_on_succeeded": _is_flag,
     "notify_on_failed": _is_flag,
     "notify_on_inactive": _is_flag,
@@ -196,6 +200,33 @@ def deletion_for(
     return document
 
 
+def deletion_of_listed(
+    *, collection: UUID, folder: str, names: Sequence[str], recursive: bool
+) -> dict[str, Any]:
+    """A delete document for entries of a folder, by the names that a listing gave.
+
+    They go to Globus unchanged, whatever is in them (security.md W03).
+
+    :raises BadName: a name that would lead elsewhere
+    :raises BadRequest: nothing to delete, or a name that cannot be kept here
+    """
+    if not names:
+        raise BadRequest("Choose at least one file or folder.")
+    folder = normalised(folder, folder=True)
+    paths = [place_of(folder, name) for name in names]
+    if any(storable_text(path) != path for path in paths):
+        raise BadRequest(
+            "One of these has a name that is not valid text. Rename it first; then it "
+            "can be deleted."
+        )
+    return {
+        "DATA_TYPE": "delete",
+        "endpoint": str(collection),
+        "recursive": recursive,
+        "DATA": [{"DATA_TYPE": "delete_item", "path": path} for path in paths],
+    }
+
+
 def tidy_label(label: str) -> str:
     """One line without outer blanks, of the length that Globus takes."""
     return storable_text(" ".join(label.split()))[:LONGEST_LABEL].strip()
@@ -220,6 +251,8 @@ def _item(item: Item, *, same_collection: bool) -> dict[str, Any]:
     }
     if item.recursive is not None:
         row["recursive"] = item.recursive
+    if item.external_checksum:
+        row["external_checksum"] = item.external_checksum
     return row
 
 

@@ -7,11 +7,19 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.http import urlencode
 
 register = template.Library()
 
 BINARY_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 UNIT_STEP = 1024
+
+
+@register.simple_tag
+def querystring_of(**values: str | None) -> str:
+    """An address's query of what has a value; unlike ``querystring``, of that only."""
+    given = {name: value for name, value in values.items() if value}
+    return f"?{urlencode(given)}" if given else "?"
 
 
 @register.simple_tag

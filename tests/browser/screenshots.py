@@ -13,6 +13,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from sandbox import seed
+from tests.browser.admin_pages import admin_pages
 from tests.browser.site import (
     Site,
     give_consent,
@@ -43,6 +44,11 @@ RESEARCHER = {
     "collection-protected": f"/collections/{seed.CLINICAL}/",
     "files-start": "/files/",
     "files": files(seed.RESEARCH, CAMPAIGN + "2026-03-01/"),
+    "files-two": (
+        f"{files(seed.RESEARCH, CAMPAIGN)}&destination_id={seed.RESEARCH}"
+        "&destination_path=/projects/"
+    ),
+    "files-second": f"{files(seed.RESEARCH, CAMPAIGN)}&panes=2",
     "files-links": files(seed.RESEARCH, "/projects/telescope/"),
     "files-odd-names": files(seed.RESEARCH, "/projects/odd names/"),
     "files-empty": files(seed.RESEARCH, "/projects/empty folder/"),
@@ -56,13 +62,22 @@ RESEARCHER = {
     "transfers-none": "/transfers/",
     "groups": "/groups/",
     "account": "/account/",
+    "account-consents": "/account/consents/",
+    "account-take-back": "/account/take-back/",
+    "account-delete": "/account/delete/",
     "attention-none": "/attention/",
     "not-found": f"/transfers/{NOBODYS}/",
     "jobs-forbidden": "/jobs/",
 }
 #: before a consent was given
 FIRST = {"home-new": "/", "files-consent": files(seed.RESEARCH, CAMPAIGN)}
-STAFF = {"jobs": "/jobs/", "job-new": "/jobs/new/", "home-staff": "/"}
+STAFF = {
+    "jobs": "/jobs/",
+    "job-new": "/jobs/new/",
+    "job-import": "/jobs/import/",
+    "jobs-waiting": "/jobs/waiting/",
+    "home-staff": "/",
+}
 ANONYMOUS = {
     "sign-in": "/login/",
     "sign-in-failed": "/complete/globus/?state=wrong&code=x",
@@ -102,6 +117,12 @@ def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]
         yield from visit(page, site, STAFF, variant, only)
         ran = ran or run_jobs(page, site)
         yield from visit(page, site, ran, variant, only)
+        context.close()
+
+        context = browser.new_context(**options)
+        page = context.new_page()
+        sign_in(page, site, "root")
+        yield from visit(page, site, admin_pages(page, site), variant, only)
         context.close()
 
 
@@ -163,9 +184,13 @@ def prepare(
     yield "new-found-wide", page
 
     page.goto(site.url + files(seed.RESEARCH, "/projects/spring-campaign/"))
-    page.get_by_label("Pick results").check()
-    page.get_by_label("Pick README.md").check()
+    page.get_by_label("Select results").check()
+    page.get_by_label("Select README.md").check()
     yield "files-picked-wide", page
+    page.get_by_role("button", name="Delete…").click()
+    yield "files-delete-wide", page
+    page.go_back()
+    page.get_by_label("Select results").check()
     page.get_by_role("button", name="Transfer…").click()
     yield "new-picked-wide", page
     return made | {
@@ -209,7 +234,27 @@ def run_jobs(page: Page, site: Site) -> dict[str, str]:
     page.get_by_role("button", name="Run now").click()
     page.wait_for_url(f"{site.url}/jobs/runs/*/")
     page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
-    return {"run": page.url.removeprefix(site.url), "job": job}
+    run = page.url.removeprefix(site.url)
+    page.goto(f"{site.url}{job}edit/")
+    page.get_by_label("When it runs").select_option("cron")
+    page.get_by_label("Cron line").fill("0 2 * * *")
+    page.get_by_label("Time zone").fill("Europe/London")
+    page.get_by_role("button", name="Check that it can be read").click()
+    page.get_by_text("It can be read").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Save the job").click()
+    page.wait_for_url(f"{site.url}{job}")
+    return {
+        "run": run,
+        "run-again": f"{run}again/",
+        "job": job,
+        "job-edit": f"{job}edit/",
+        "job-export": f"{job}export/globus/",
+        "job-webhook": f"{job}webhook/",
+        "jobs-ran": "/jobs/",
+        "jobs-calendar": "/jobs/calendar/",
+        "jobs-month": "/jobs/calendar/?span=month",
+        "jobs-figures": "/jobs/figures/",
+    }
 
 
 if __name__ == "__main__":

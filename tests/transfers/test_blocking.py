@@ -153,7 +153,7 @@ def test_waiting_for_a_task_that_is_not_known_does_not_ask_again(globus, db):
 
 def test_a_service_account_waits_by_itself(sandbox, service_account):
     sandbox.set(hold_tasks=True)
-    job = make_job(service_account, kind="transfer")
+    job = make_job(service_account, kind="transfer", overlap_policy="allow")
     first, second = (runs.run_now(job, by=None) for _ in range(2))
     runs.execute(first.pk)
     runs.execute(second.pk)

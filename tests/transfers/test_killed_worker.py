@@ -14,7 +14,7 @@ from accounts.clients import transfer_client
 from tests.factories import make_job, make_run
 from tests.portal.processes import eventually
 from tests.stack import database_url
-from transfers.claims import CLAIM_LASTS
+from transfers.claims import RUN_CLAIM_LASTS
 from transfers.jobs import runs
 from transfers.jobs.models import Run
 from transfers.monitoring import queue_due_polls
@@ -87,7 +87,7 @@ def test_r02_a_worker_killed_before_the_answer_leaves_one_task(
     start_worker()
     sweep()  # too early to take anything over
     assert state_of(run) == "preparing"
-    sweep(now=timezone.now() + CLAIM_LASTS + timedelta(seconds=1))
+    sweep(now=timezone.now() + RUN_CLAIM_LASTS + timedelta(seconds=1))
 
     assert eventually(lambda: state_of(run) in Run.AT_GLOBUS or run.is_finished)
     assert eventually(

@@ -7,19 +7,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from globus_sdk import config
 
-from transfers.browsing import Entry
 from transfers.paths import name_of
 
 register = template.Library()
-
-TYPES = {
-    "dir": "Folder",
-    "file": "File",
-    "invalid_symlink": "Broken link",
-    "chr": "Device",
-    "blk": "Device",
-    "pipe": "Pipe",
-}
 
 
 @register.simple_tag
@@ -90,31 +80,6 @@ def _in_web_app(path: str) -> str:
         return f"{config.get_webapp_url().rstrip('/')}/{path}"
     except ValueError:
         return ""
-
-
-@register.filter
-def type_words(entry: Entry) -> str:
-    words = TYPES.get(entry.type, "Other")
-    return f"Link to a {words.lower()}" if _leads_somewhere(entry) else words
-
-
-def _leads_somewhere(entry: Entry) -> bool:
-    return entry.is_link and entry.type != "invalid_symlink"
-
-
-@register.filter
-def type_icon(entry: Entry) -> str:
-    if entry.is_folder:
-        return "folder"
-    if entry.is_link or entry.type == "invalid_symlink":
-        return "link"
-    return "file" if entry.type == "file" else "unknown"
-
-
-@register.filter
-def item_value(entry: Entry) -> str:
-    """What a picked entry is called in a form: a folder ends in a slash."""
-    return f"{entry.path.rstrip('/')}/" if entry.is_folder else entry.path
 
 
 @register.filter

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from accounts.views import SignedInRequest
 from portal.downloads import csv_response
+from portal.sessions import asked_by_page
 from transfers import attention, monitoring, searching, wishes
 from transfers.models import Transfer, TransferQuerySet, Watch
 from transfers.views.live import live, version_of
@@ -42,6 +43,7 @@ def home(request: SignedInRequest) -> HttpResponse:
     return render(request, "transfers/home.html", context)
 
 
+@asked_by_page
 @require_safe
 def overview(request: SignedInRequest) -> HttpResponse:
     """What runs and what ended, for a home page that is open."""
@@ -91,6 +93,7 @@ def activity(request: SignedInRequest) -> HttpResponse:
     return render(request, "transfers/activity.html", context)
 
 
+@asked_by_page
 @require_safe
 def rows(request: SignedInRequest) -> HttpResponse:
     """The rows of a page of the list that is open: one query, and ``304``."""

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -22,6 +23,7 @@ from accounts.models import User
 from accounts.views import SignedInRequest
 from portal.globus.errors import GlobusFailure, globus_errors
 from portal.globus.requirements import Kind, Requirement
+from portal.sessions import asked_by_page
 from transfers import (
     details,
     editing,
@@ -34,7 +36,8 @@ from transfers import (
     submission,
 )
 from transfers.forms import AgainForm, TaskForm
-from transfers.models import TaskDetails, Transfer, TransferQuerySet
+from transfers.jobs import permissions
+from transfers.models import Run, TaskDetails, Transfer, TransferQuerySet
 from transfers.views.activity import HEAVY
 from transfers.views.live import live, version_of, version_of_facts
 
@@ -42,11 +45,13 @@ ITEMS_SHOWN = 100
 
 
 def visible_to(user: User) -> TransferQuerySet:
-    """A person's own; for staff also what service accounts did."""
-    rows = Transfer.objects.filter(user=user)
-    if user.is_staff:
-        rows |= Transfer.objects.filter(service_account__isnull=False)
-    return rows
+    """A person's own; for staff also what service accounts did for jobs they see."""
+    seen = Q(user=user)
+    if permissions.is_staff(user):
+        runs = Run.objects.exclude(job__in=permissions.jobs_open_to(user))
+        of_hidden_job = runs.filter(transfer=OuterRef("pk"))
+        seen |= Q(service_account__isnull=False) & ~Q(Exists(of_hidden_job))
+    return Transfer.objects.filter(seen)
 
 
 def found(request: SignedInRequest, pk: UUID) -> Transfer:
@@ -70,6 +75,7 @@ def detail(request: SignedInRequest, pk: UUID) -> HttpResponse:
     return render(request, "transfers/detail.html", _facts(transfer))
 
 
+@asked_by_page
 @require_safe
 def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """All that changes on a transfer's page; asks the database, never Globus.
@@ -143,6 +149,9 @@ def cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
         return redirect("transfers:detail", pk=pk)
     if request.method != "POST":
         return render(request, "transfers/cancel.html", {"transfer": transfer})
+    run = getattr(transfer, "run", None)
+    if run is not None:
+        permissions.check(request.user, permissions.Action.RUN, run.job)
 
     submission.cancel(transfer_client(transfer.principal), transfer)
 
