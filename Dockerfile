@@ -26,6 +26,20 @@ RUN printf '00000001:%s\n' "$(head -c 32 /dev/urandom | base64)" > /tmp/vault-ke
     REDIS_URL=redis://unused \
     /venv/bin/python manage.py collectstatic --no-input
 
+# The stand-in of Globus, for tests and for trying things out. It is an image of its
+# own (docker build --target sandbox) and no part of the portal's.
+FROM python:3.11-slim-bookworm AS sandbox
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin sandbox
+WORKDIR /app
+COPY --from=packages /venv /venv
+COPY sandbox sandbox
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+USER 10001
+# It listens on loopback alone: run it with --network host, or in another's network.
+ENTRYPOINT ["python", "-m", "sandbox"]
+
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin causeway
 WORKDIR /app

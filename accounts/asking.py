@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from accounts.models import User
 from portal.globus.errors import GlobusFailure
 from portal.globus.requirements import Kind, Requirement
+from portal.globus.scopes import Right
 
 #: more than this are counted
 MOST_NAMES = 3
@@ -37,11 +38,23 @@ def sentence(requirement: Requirement, user: User) -> str:
 
 
 def _consent(requirement: Requirement, user: User) -> str:
-    where = names(requirement.collections, user)
+    reasons = [_RIGHTS[right] for right in requirement.rights]
+    plain = [each for each in requirement.https if each not in requirement.collections]
+    if requirement.collections:
+        where = names(requirement.collections, user)
+        reasons.append(f"On {where} your files are reached with an account of yours.")
+    if plain:
+        reasons.append(f"You are about to use the web server of {names(plain, user)}.")
     return (
-        f"On {where} your files are reached with an account of yours. The portal may "
-        "do that for you once you have given your consent at Globus."
+        f"{' '.join(reasons)} The portal may do that for you once you have given your "
+        "consent at Globus."
     )
+
+
+_RIGHTS = {
+    Right.GROUPS: "You are about to change what groups you are in.",
+    Right.TIMERS: "You are about to let Globus repeat a transfer in your name.",
+}
 
 
 def _identity(requirement: Requirement, user: User) -> str:

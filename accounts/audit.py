@@ -8,6 +8,7 @@ from uuid import UUID
 from django.http import HttpRequest
 
 from accounts.models import AuditEvent, User
+from portal import counters
 
 Outcome = AuditEvent.Outcome
 
@@ -38,7 +39,7 @@ def record(
     """
     if actor is None and request is not None and isinstance(request.user, User):
         actor = request.user
-    return AuditEvent.objects.create(
+    event = AuditEvent.objects.create(
         kind=kind,
         outcome=outcome,
         actor_id=actor.pk if actor else None,
@@ -50,3 +51,5 @@ def record(
         request_id=getattr(request, "request_id", ""),
         detail=detail,
     )
+    counters.count("causeway_audit_entries_total", kind=kind, outcome=str(outcome))
+    return event

@@ -7,7 +7,14 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
+from django.contrib.auth.models import (
+    AbstractBaseUser,
+    Group,
+    PermissionsMixin,
+    UserManager,
+)
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -15,6 +22,7 @@ from django.utils import timezone
 
 from accounts import vault
 from accounts.secret import Secret
+from portal.globus import scopes
 
 CLIENT_IDENTITY_DOMAIN = "clients.auth.globus.org"
 
@@ -84,6 +92,86 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.preferred_username or self.username
 
 
+class Session(AbstractBaseSession):
+    """A browser's session, tied to whoever signed in in it, so that it can be ended.
+
+    Made by signing in or by beginning to; deleted by signing out, by "sign out
+    everywhere", and by the daily clean-up. The columns beside Django's are copied from
+    the data of the session whenever that is saved (``portal.sessions``).
+    """
+
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.CASCADE, related_name="sessions"
+    )
+    #: such as “Firefox on Linux”; a hint and nothing more
+    device = models.CharField(max_length=60, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    signed_in_at = models.DateTimeField(null=True)
+    last_seen = models.DateTimeField(null=True)
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        return f"session of {self.user or 'nobody yet'}"  # never its key
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        # Not earlier: the engine needs this model.
+        from portal.sessions import SessionStore
+
+        return SessionStore
+
+
+class Allowance(models.Model):
+    """When somebody did what may not be done too often (``portal.limits``)."""
+
+    #: what is counted and for whom: ``begin:address:192.0.2.7``
+    key = models.CharField(primary_key=True, max_length=120)
+    #: seconds since 1970, oldest first
+    taken = models.JSONField(default=list)
+    last_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Role(models.TextChoices):
+    """What a person may do with one service account; each is given by itself."""
+
+    USE = "use", "choose it in jobs and run them"
+    VIEW = "view", "see it in the administration"
+    MANAGE = "manage", "change, test, switch off and delete it"
+    ROTATE = "rotate", "enter, test, promote and retire its secrets"
+
+
+class ServiceAccountQuerySet(models.QuerySet["ServiceAccount"]):
+    def open_to(self, user: User, *roles: Role) -> ServiceAccountQuerySet:
+        """Those for which ``user`` holds one of the roles; administrators hold all.
+
+        A named owner may see and use what they answer for.
+        """
+        if not user.is_active:
+            return self.none()
+        if user.is_superuser:
+            return self
+        held = Q()
+        for role in roles:
+            held |= Q(**{f"can_{role}": True})
+        holders = Q(user=user) | Q(group__in=user.groups.all())
+        if user.is_staff:
+            holders |= Q(all_staff=True)
+        mine = ServiceAccountRole.objects.filter(held, holders)
+        found = Q(pk__in=mine.values("service_account"))
+        if {Role.USE, Role.VIEW} & set(roles):
+            found |= Q(owner=user)
+        return self.filter(found)
+
+
+def only_transfer() -> list[str]:
+    return [scopes.TRANSFER]
+
+
 class ServiceAccount(models.Model):
     """A client identity that acts by itself, by the client credentials grant.
 
@@ -99,9 +187,13 @@ class ServiceAccount(models.Model):
     owner = models.ForeignKey(
         User, on_delete=models.PROTECT, related_name="owned_service_accounts"
     )
+    #: what the portal may ask of Auth in its name: resource servers, by their names
+    allowed_servers = models.JSONField("may act at", default=only_transfer)
     enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ServiceAccountQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -129,11 +221,70 @@ class ServiceAccount(models.Model):
 Principal = User | ServiceAccount
 
 
+class ServiceAccountRole(models.Model):
+    """What a person, a group or everybody on the staff may do with a service account.
+
+    Staff are those whom a Globus group or an administrator made so.
+    """
+
+    service_account = models.ForeignKey(
+        ServiceAccount, on_delete=models.CASCADE, related_name="roles"
+    )
+    user = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    group = models.ForeignKey(
+        Group, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    all_staff = models.BooleanField("all staff", default=False)
+    can_use = models.BooleanField("use", default=False)
+    can_view = models.BooleanField("view", default=False)
+    can_manage = models.BooleanField("manage", default=False)
+    can_rotate = models.BooleanField("rotate", default=False)
+
+    class Meta:
+        verbose_name = "role"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, group__isnull=True, all_staff=False)
+                | Q(user__isnull=True, group__isnull=False, all_staff=False)
+                | Q(user__isnull=True, group__isnull=True, all_staff=True),
+                name="role_has_one_holder",
+                violation_error_message="Name a person, or a group, or all staff.",
+            ),
+            models.UniqueConstraint(
+                fields=["service_account", "user"], name="one_role_row_per_person"
+            ),
+            models.UniqueConstraint(
+                fields=["service_account", "group"], name="one_role_row_per_group"
+            ),
+            models.UniqueConstraint(
+                fields=["service_account"],
+                condition=Q(all_staff=True),
+                name="one_role_row_for_all_staff",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.holder}: {', '.join(self.roles) or 'nothing'}"
+
+    @property
+    def holder(self) -> str:
+        return (
+            "all staff" if self.all_staff else str(self.user or f"group {self.group}")
+        )
+
+    @property
+    def roles(self) -> list[str]:
+        return [str(role) for role in Role if getattr(self, f"can_{role}")]
+
+
 class ServiceAccountSecret(models.Model):
     """One of the client secrets of a service account; write-only for everyone.
 
-    New -> Active -> Retired. At most one is active; a second slot lets a new secret
-    be entered and tested before the old one goes.
+    New -> Active -> Retired -> Active again, should the newer one not work. At most
+    one is active and one is new: the second slot lets a new secret be entered and
+    tested before the old one goes. Of the retired ones the latest is kept.
     """
 
     class State(models.TextChoices):
@@ -152,6 +303,16 @@ class ServiceAccountSecret(models.Model):
     created_by = models.ForeignKey(
         User, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    promoted_at = models.DateTimeField(null=True)
+    retired_at = models.DateTimeField(null=True)
+    #: when a token was last asked for with it, to the hour
+    used_at = models.DateTimeField(null=True)
+    last_tested_at = models.DateTimeField(null=True)
+    #: what that test found; see ``accounts.credential_check``
+    last_test_result = models.CharField(max_length=30, blank=True)
+    #: when people were told that nobody uses it, and that it is old
+    unused_reminder_at = models.DateTimeField(null=True)
+    age_reminder_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -160,7 +321,12 @@ class ServiceAccountSecret(models.Model):
                 fields=["service_account"],
                 condition=Q(state="active"),
                 name="one_active_secret",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["service_account"],
+                condition=Q(state="new"),
+                name="one_new_secret",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -461,6 +627,15 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["kind", "at"], name="audit_kind_at"),
+            models.Index(fields=["request_id"], name="audit_request"),
+            models.Index(fields=["credential_id"], name="audit_credential"),
+            models.Index(fields=["address"], name="audit_address"),
+            models.Index(
+                fields=["-id"], condition=~Q(outcome="ok"), name="audit_not_ok"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.kind} {self.outcome}"
@@ -570,3 +745,116 @@ class RequirementNotice(models.Model):
 
     def __str__(self) -> str:
         return f"notice {self.pk}"
+
+
+class Webhook(models.Model):
+    """An address that somebody wants to be told at; what is sent is signed.
+
+    The key is shown once, when it is made, and sealed from then on.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    url = models.CharField("address", max_length=1000)
+    sealed_key = models.BinaryField(editable=False)
+    created_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"webhook {self.pk}"
+
+    def seal_key(self, key: str) -> None:
+        self.sealed_key = vault.seal(key, self.binding_of("sealed_key"))
+
+    def key(self) -> Secret:
+        return vault.open_sealed(self.sealed_key, self.binding_of("sealed_key"))
+
+    def binding_of(self, column: str) -> vault.Binding:
+        return vault.Binding(
+            table="webhook", column=column, row=str(self.pk), owner=f"webhook:{self.pk}"
+        )
+
+
+class OutboxMessage(models.Model):
+    """Something to be told once, to a person by mail or to a webhook.
+
+    Waiting -> Sent or Given up. Put in with whatever it is about, in one transaction;
+    ``key`` says what that is, so that it is told once however often it is noticed.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        SENT = "sent"
+        GIVEN_UP = "given_up", "Given up"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    #: what happened to what, and whom it is told: ``run:<id>:failed:user:<id>``
+    key = models.CharField(max_length=250, unique=True)
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.CASCADE, related_name="outbox_messages"
+    )
+    webhook = models.ForeignKey(
+        Webhook, null=True, on_delete=models.CASCADE, related_name="outbox_messages"
+    )
+    subject = models.CharField(max_length=200)
+    #: the text of the mail
+    body = models.TextField(blank=True)
+    #: the document for the webhook
+    payload = models.JSONField(default=dict, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    created_at = models.DateTimeField(default=timezone.now)
+    #: when it is tried (again); while a worker has it, when it is taken for dead
+    next_try_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=True) ^ Q(webhook__isnull=True),
+                name="message_has_one_recipient",
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(state="waiting"),
+                name="outbox_waiting",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"message {self.pk}"
+
+
+class AuditUnsealed(models.Model):
+    """An entry that waits for its seal. A trigger adds it with the entry."""
+
+    event_id = models.BigIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return f"entry {self.event_id}"
+
+
+class AuditSeal(models.Model):
+    """A link of the chain over the audit. Never changed.
+
+    ``digest`` covers one entry and the digest before it, so that an entry or a link
+    that was changed or taken out shows (``manage.py verify_audit``). Links are made
+    one after the other by a worker function, so that nobody who writes an entry waits.
+    """
+
+    number = models.BigIntegerField(primary_key=True)
+    event_id = models.BigIntegerField(unique=True)
+    #: SHA-256, in hexadecimal digits
+    digest = models.CharField(max_length=64)
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["number"]
+
+    def __str__(self) -> str:
+        return f"seal {self.number} of entry {self.event_id}"

@@ -53,6 +53,8 @@ REOPEN = "reopen"
 BUTTON = "do"
 #: apps whose forms hold paths, labels and choices, and nothing that opens something
 KEEPS_BODIES_OF = ("transfers",)
+#: and such pages of other apps
+KEEPS_BODIES_AT = ("accounts:answer_invitation",)
 #: addresses of signing in itself, which nobody wants to come back to
 NOT_RESUMED = ("/login/", "/complete/", "/logout/", "/pending/")
 
@@ -180,7 +182,10 @@ def _keeps_body(request: HttpRequest) -> bool:
     return (
         request.method == "POST"
         and match is not None
-        and bool(set(match.app_names) & set(KEEPS_BODIES_OF))
+        and (
+            bool(set(match.app_names) & set(KEEPS_BODIES_OF))
+            or match.view_name in KEEPS_BODIES_AT
+        )
     )
 
 

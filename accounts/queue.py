@@ -26,3 +26,10 @@ def revoke_switched_off(kind: str, principal_id: UUID) -> None:
     from portal.celery import send_after_commit
 
     send_after_commit(tasks.revoke_switched_off, kind, str(principal_id))
+
+
+def send_messages() -> None:
+    from accounts import tasks
+    from portal.celery import send_after_commit
+
+    send_after_commit(tasks.send_messages)

@@ -16,7 +16,13 @@ from django.db import connection, models, transaction
 from django.db.models import BooleanField, F, Func, Q, Value
 
 from accounts import vault
-from accounts.models import PendingAction, Revocation, ServiceAccountSecret, Token
+from accounts.models import (
+    PendingAction,
+    Revocation,
+    ServiceAccountSecret,
+    Token,
+    Webhook,
+)
 
 BATCH = 200
 #: how long to wait for transactions and rows that others hold
@@ -59,6 +65,7 @@ REGISTRY = (
     Sealed(ServiceAccountSecret, ("sealed_secret",)),
     Sealed(Revocation, ("sealed_token", "sealed_client_secret")),
     Sealed(PendingAction, ("sealed_body",)),
+    Sealed(Webhook, ("sealed_key",)),
 )
 
 

@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import UUID
 
+import jwt
 from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpRequest
 from social_core.backends.globus import GlobusOpenIdConnect
-from social_core.exceptions import AuthResponseError
+from social_core.exceptions import SocialAuthBaseException
 
-from accounts import groups, tokens
+from accounts import (
+    attempts,
+    callback,
+    groups,
+    id_tokens,
+    metadata,
+    provider,
+    standing,
+    tokens,
+)
+from accounts.attempts import Attempt
 from accounts.clients import groups_client_with
 from accounts.models import User
 from accounts.secret import Secret
@@ -27,66 +37,118 @@ from portal.globus import scopes
 from portal.globus.errors import (
     AccountDisabled,
     NotAllowedIn,
+    ScopeNotGranted,
     SignInConflict,
+    SignInNotOurs,
     SignInUnverified,
 )
+from portal.globus.requirements import Requirement
 
 MAX_TOKEN_LENGTH = 8192
-#: The endpoints of a discovery document that the portal uses.
-ENDPOINTS = (
-    "authorization_endpoint",
-    "token_endpoint",
-    "userinfo_endpoint",
-    "jwks_uri",
-)
+LONGEST_SCOPE = 65_536
+#: ten years; an access token of Globus lasts two days
+LONGEST_LIFETIME_SECONDS = 315_360_000
 
 
 class GlobusSignIn(GlobusOpenIdConnect[Any]):
     """Globus Auth as the portal uses it: code flow, PKCE S256, refresh tokens."""
 
-    #: mapped collections whose consent this sign-in asks for as well
-    collection_ids: tuple[UUID, ...] = ()
-    #: what this sign-in must show: ``Requirement.authorize_parameters``
-    step_up: Mapping[str, str] = MappingProxyType({})
+    #: what Globus wants of this sign-in, beyond that there is one
+    requirement = Requirement()
+    #: what was begun, or what came back
+    attempt: Attempt | None = None
 
     def get_scope(self) -> list[str]:
-        return scopes.sign_in_scopes(self.collection_ids)
+        return self.requirement.sign_in_scopes
 
     def auth_url(self) -> str:
         """The address of the authorize page, every value percent-encoded (L20)."""
-        params = self.auth_params(self.get_or_create_state())
+        state = self.get_or_create_state()
+        params = self.auth_params(state)
         params.update(self.get_scope_argument())
         params.update(self.auth_extra_arguments())
-        params.update(self.step_up)
+        if self.attempt is not None:
+            attempts.remember(self.strategy.session, state, self.attempt)
+            if self.attempt.fresh:
+                params["prompt"] = "login"
+        params.update(self.requirement.authorize_parameters())
         return f"{self.authorization_url()}?{urlencode(params)}"
 
+    def validate_state(self) -> str:
+        """First of all the state, which closes the attempt; then who answers, and what.
+
+        The library looks at an ``error`` before it knows whose answer it is.
+        """
+        state: str = super().validate_state()
+        self.attempt = attempts.close(self.strategy.session, state)
+        if self.attempt is None:
+            # Nothing tells what was asked of this sign-in, so nothing can be checked.
+            raise SignInNotOurs
+        callback.check_issuer(self.data, self.oidc_config())
+        callback.check_no_error(self.data)
+        return state
+
+    def process_error(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """Nothing yet: ``validate_state`` does it, in its turn."""
+
     def oidc_config(self) -> dict[str, Any]:
-        document: dict[str, Any] = super().oidc_config()
-        check_discovery(document, settings.GLOBUS_AUTH_URL)
-        return document
+        return metadata.discovery()
+
+    def request(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        **unused: Any,
+    ) -> provider.Answer:
+        return provider.ask(method, url, headers=headers, data=data, auth=auth)
+
+    def find_valid_key(self, id_token: str) -> dict[str, Any] | None:
+        """The published key that signed; the keys are read anew if none did (L11)."""
+        header = jwt.get_unverified_header(id_token)
+        id_tokens.check_header(header)
+        keys = metadata.signing_keys()
+        found = id_tokens.key_that_signed(id_token, header, keys)
+        if found is None and (keys := metadata.signing_keys_anew() or []):
+            found = id_tokens.key_that_signed(id_token, header, keys)
+        return found
+
+    def decode_and_validate_id_token(
+        self, id_token: str, access_token: str
+    ) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = super().decode_and_validate_id_token(
+                id_token, access_token
+            )
+        except SocialAuthBaseException:
+            raise
+        except (TypeError, ValueError, OverflowError, RecursionError) as err:
+            # Claims of shapes that the library does not expect, such as lists.
+            raise SignInUnverified from err
+        return claims
+
+    def validate_temporal_claims(self, claims: Mapping[str, Any]) -> None:
+        """In place of the library's, which has no patience and trusts the types."""
+        id_tokens.check_claims(claims, code=str(self.data.get("code", "")))
+        if self.attempt is not None and self.attempt.fresh:
+            id_tokens.verified_step_up(claims, since=self.attempt.began)
 
     def user_data(
         self, access_token: str, *args: Any, **kwargs: Any
     ) -> dict[str, Any] | None:
         """Profile claims only: userinfo must not replace a token (L14)."""
-        data = super().user_data(access_token, *args, **kwargs)
-        return check_userinfo(data, self.id_token or {})
+        answer = self.request(
+            self.userinfo_url(), headers={"Authorization": f"Bearer {access_token}"}
+        )
+        return check_userinfo(answer.json(), self.id_token or {})
 
     def pipeline(self, *args: Any, **kwargs: Any) -> Any:
         """All of a sign-in is stored, or nothing of it (L22)."""
         with transaction.atomic():
             return super().pipeline(*args, **kwargs)
-
-
-def check_discovery(document: Mapping[str, Any], issuer: str) -> None:
-    """Refuses a discovery document that leads away from the issuer (L07)."""
-    if document.get("issuer") != issuer:
-        raise SignInUnverified
-    home = urlsplit(issuer)
-    for name in ENDPOINTS:
-        url = urlsplit(str(document.get(name, "")))
-        if (url.scheme, url.netloc) != (home.scheme, home.netloc):
-            raise SignInUnverified
 
 
 PROFILE_CLAIMS = frozenset(
@@ -104,6 +166,7 @@ PROFILE_CLAIMS = frozenset(
 
 
 def check_userinfo(data: object, id_token: Mapping[str, Any]) -> dict[str, Any]:
+    """Claims about whom the ID token is about, and nothing else (L14)."""
     if not isinstance(data, dict) or data.get("sub") != id_token.get("sub"):
         raise SignInUnverified
     return {name: value for name, value in data.items() if name in PROFILE_CLAIMS}
@@ -174,12 +237,9 @@ def remember_profile(user: User, response: Mapping[str, Any], **kwargs: Any) -> 
     )
 
 
-def store_tokens(
-    backend: GlobusSignIn, user: User, response: Mapping[str, Any], **kwargs: Any
-) -> None:
+def store_tokens(user: User, response: Mapping[str, Any], **kwargs: Any) -> None:
     """Every resource server's tokens into the vault, nothing into ``extra_data``."""
-    entries = checked_entries(backend, response)
-    tokens.store_sign_in(user, entries)
+    tokens.store_sign_in(user, checked_entries(response))
 
 
 def apply_groups(user: User, response: Mapping[str, Any], **kwargs: Any) -> None:
@@ -190,18 +250,19 @@ def apply_groups(user: User, response: Mapping[str, Any], **kwargs: Any) -> None
     wanted = (settings.GROUP_USERS, settings.GROUP_STAFF, settings.GROUP_ADMINS)
     if not any(wanted):
         return
-    mine = {
-        group.id
-        for group in groups.my_groups(groups_client_with(groups_token(response)))
-    }
+    groups_client = groups_client_with(groups_token(response))
+    mine = {group.id for group in groups.my_groups(groups_client)}
     users, staff, admins = (
         group is not None and str(group) in mine for group in wanted
     )
     if settings.GROUP_USERS and not (users or staff or admins):
-        raise NotAllowedIn(group_id=str(settings.GROUP_USERS))
-    user.is_staff = staff or admins
-    user.is_superuser = admins
-    user.save(update_fields=["is_staff", "is_superuser"])
+        raise NotAllowedIn(
+            group_id=str(settings.GROUP_USERS),
+            group_name=groups.name_of(groups_client, settings.GROUP_USERS),
+            username=user.identity_username,
+            linked=other_identities(user),
+        )
+    standing.follow_groups(user, is_staff=staff or admins, is_superuser=admins)
 
 
 def groups_token(response: Mapping[str, Any]) -> Secret:
@@ -213,24 +274,38 @@ def groups_token(response: Mapping[str, Any]) -> Secret:
     )
 
 
+def other_identities(user: User) -> tuple[str, ...]:
+    names = (row["username"] for row in user.linked_identities)
+    return tuple(name for name in names if name and name != user.preferred_username)
+
+
 # Checks, each a function with a name
 
 
 def checked_entries(
-    backend: GlobusSignIn, response: Mapping[str, Any]
+    response: Mapping[str, Any],
 ) -> list[Mapping[str, Any]]:
-    """The token entries of an answer, if they are what was asked for (L16)."""
+    """The token entries of an answer, if they are what was asked for (L16).
+
+    :raises ScopeNotGranted: of what was asked for, something is missing
+    """
     others = response.get("other_tokens", [])
     if not isinstance(others, list):
-        raise AuthResponseError(backend, code="malformed_response")
+        raise SignInUnverified
     entries: list[Mapping[str, Any]] = [response, *others]
-    for entry in entries:
-        if not is_token_entry(entry):
-            raise AuthResponseError(backend, code="malformed_response")
-    granted = {scope for entry in entries for scope in entry["scope"].split()}
-    missing = set(scopes.SIGN_IN_SCOPES) - granted
+    if not all(is_token_entry(entry) for entry in entries):
+        raise SignInUnverified
+    granted = {entry["resource_server"]: entry["scope"].split() for entry in entries}
+    if len(granted) < len(entries):
+        raise SignInUnverified  # two tokens for one purpose
+    missing = tuple(
+        scope
+        for server, wanted in scopes.SIGN_IN_SCOPES_BY_SERVER.items()
+        for scope in wanted
+        if scope not in granted.get(server, [])
+    )
     if missing:
-        raise AuthResponseError(backend, code="missing_claim", claim="scope")
+        raise ScopeNotGranted(scopes=missing)
     return entries
 
 
@@ -238,23 +313,33 @@ def is_token_entry(entry: object) -> bool:
     return (
         isinstance(entry, Mapping)
         and str(entry.get("token_type", "")).lower() == "bearer"
-        and is_token_text(entry.get("access_token"))
-        and is_token_text(entry.get("refresh_token"))
-        and isinstance(entry.get("resource_server"), str)
-        and isinstance(entry.get("scope"), str)
-        and isinstance(entry.get("expires_in"), int)
+        and callback.is_visible(text_in(entry, "access_token"), MAX_TOKEN_LENGTH)
+        and callback.is_visible(text_in(entry, "refresh_token"), MAX_TOKEN_LENGTH)
+        and callback.is_visible(text_in(entry, "resource_server"), 255)
+        and is_scope_string(entry.get("scope"))
+        and is_lifetime(entry.get("expires_in"))
     )
 
 
-def is_token_text(value: object) -> bool:
-    """Visible ASCII, as RFC 6749 appendix A.12 has it, and of a sane length."""
+def text_in(entry: Mapping[str, Any], name: str) -> str:
+    value = entry.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def is_scope_string(value: object) -> bool:
+    """Visible ASCII and spaces (RFC 6749 section 3.3)."""
     return (
         isinstance(value, str)
-        and 0 < len(value) <= MAX_TOKEN_LENGTH
+        and len(value) <= LONGEST_SCOPE
         and value.isascii()
         and value.isprintable()
-        and " " not in value
     )
+
+
+def is_lifetime(value: object) -> bool:
+    """Seconds, in a number that a date can take."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return is_number and 0 < value <= LONGEST_LIFETIME_SECONDS  # type: ignore[operator]
 
 
 def profile_text(value: object, longest: int = 255) -> str:

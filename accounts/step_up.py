@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from globus_sdk import AuthClient
-from globus_sdk.scopes import Scope
+from globus_sdk.scopes import ScopeParser
 from globus_sdk.scopes.consents import (
     ConsentParseError,
     ConsentTreeConstructionError,
@@ -55,7 +55,7 @@ def lacking(user: User, requirement: Requirement, *, since: datetime) -> str:
         found = session_lacks(user, requirement, proofs_of(user), since=since)
         if found:
             return found
-    if requirement.collections and not has_consents(user, requirement):
+    if requirement.wants_consent and not has_consents(user, requirement):
         return "Not everything that was asked for was allowed at Globus."
     return ""
 
@@ -118,7 +118,11 @@ def has_consents(user: User, requirement: Requirement) -> bool:
         transport=shared_transport("auth", PAGE),
         retry_config=retry_config(PAGE),
     )
-    wanted = Scope.parse(scopes.with_data_access(requirement.collections))
+    wanted = [
+        scope
+        for text in requirement.consent_scopes
+        for scope in ScopeParser.parse(text)
+    ]
     try:
         with globus_errors():
             answer = auth_client.get_consents(user.identity_id)

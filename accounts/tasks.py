@@ -10,7 +10,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from accounts import revocation, upkeep
+from accounts import outbox, revocation, upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,14 @@ def revoke_switched_off(kind: str, principal_id: str) -> None:
     pk = _id(principal_id)
     if pk is not None:
         revocation.revoke_switched_off(kind, pk)
+
+
+@shared_task(ignore_result=True)
+def send_messages() -> None:
+    """Send what waits in the outbox, until no more of it is due."""
+    for _ in range(50):
+        if not outbox.send_due():
+            return
 
 
 def _id(text: str) -> UUID | None:

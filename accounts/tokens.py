@@ -32,10 +32,16 @@ from accounts.models import (
 )
 from accounts.portal_client import auth_client, portal_auth_client
 from accounts.secret import Secret
+from accounts.service_accounts import (
+    ScopeNotAllowed,
+    check_may_act_at,
+    note_secret_use,
+)
 from accounts.vault import CannotOpen
 from portal.globus import scopes
 from portal.globus.errors import (
     AccountDisabled,
+    ConsentRequired,
     CredentialRefused,
     GlobusFailure,
     GlobusUnreachable,
@@ -68,21 +74,32 @@ class FreshToken:
 
 
 def access_token(
-    principal: Principal, resource_server: str, *, refused: int | None = None
+    principal: Principal,
+    resource_server: str,
+    *,
+    scope: str = "",
+    refused: int | None = None,
 ) -> FreshToken:
     """A token that works now.
 
+    :param scope: one that it must have
     :param refused: the generation that Globus just answered with 401; it is renewed
         unless somebody else did so already
     :raises SignInRequired: only the person can bring a new token
+    :raises ConsentRequired: only the person can bring a token that has this scope, or
+        any for a service that is not part of every sign-in
     :raises CredentialRefused: the secret of the service account does not work
     :raises GlobusUnreachable: Auth does not answer and the old token has expired
     """
     check_enabled(principal)
+    if not isinstance(principal, User):
+        _refuse_unlisted(principal, resource_server)
     row = _row(principal, resource_server)
     if row is None:
         row = _new_row(principal, resource_server)
     check_alive(principal, row)
+    if scope and scope not in scopes.roots_in([row.scope]):
+        raise ConsentRequired(required_scopes=(scope,))
     now = timezone.now()
     if row.generation == refused or not row.lasts_until(now + LAST_USE):
         row = renew(principal, row, refused=refused)
@@ -124,7 +141,15 @@ def check_alive(principal: Principal, row: Token) -> None:
     A service account has its secret: it gets a new one whenever it may act at all.
     """
     if isinstance(principal, User) and row.state not in Token.ALIVE:
-        raise SignInRequired(code=row.state)
+        raise only_the_person(row.resource_server, row.state)
+
+
+def only_the_person(resource_server: str, code: str = "") -> GlobusFailure:
+    """Can bring this token; a plain sign-in has those of the base set only."""
+    needed = scopes.asked_on_demand(resource_server)
+    if needed:
+        return ConsentRequired(required_scopes=tuple(needed), code=code)
+    return SignInRequired(code=code)
 
 
 def check_enabled(principal: Principal) -> None:
@@ -169,21 +194,33 @@ def grant_data_access(account: ServiceAccount, collection_ids: Iterable[str]) ->
     (globus-services 2.4).
     """
     check_enabled(account)
+    _refuse_unlisted(account, scopes.TRANSFER)
     client = auth_client(account)
     with globus_errors():
         client.oauth2_client_credentials_tokens(
             requested_scopes=scopes.with_data_access(collection_ids)
         )
+    note_secret_use(account)
+
+
+def _refuse_unlisted(account: ServiceAccount, resource_server: str) -> None:
+    """:raises ScopeNotAllowed: and writes it down (A05, A07)"""
+    try:
+        check_may_act_at(account, resource_server)
+    except ScopeNotAllowed:
+        audit.record(
+            "service-account:scope:refuse",
+            owner=account,
+            outcome=audit.Outcome.REFUSED,
+            resource_server=resource_server,
+        )
+        raise
 
 
 def _new_row(principal: Principal, resource_server: str) -> Token:
     """A service account's row is made on first use; a person's at sign-in only."""
     if isinstance(principal, User):
-        raise SignInRequired
-    if resource_server not in scopes.SERVICE_ACCOUNT_SCOPES:
-        raise CredentialRefused(
-            f"Service accounts are not meant to act at {resource_server}."
-        )
+        raise only_the_person(resource_server)
     row, _ = Token.objects.get_or_create(
         **owner_fields(principal), resource_server=resource_server
     )
@@ -311,9 +348,12 @@ def _refreshed(row: Token) -> globus_sdk.OAuthTokenResponse:
 def _by_credentials(
     account: ServiceAccount, resource_server: str
 ) -> globus_sdk.OAuthTokenResponse:
-    return auth_client(account).oauth2_client_credentials_tokens(
+    check_may_act_at(account, resource_server)
+    answer = auth_client(account).oauth2_client_credentials_tokens(
         requested_scopes=scopes.SERVICE_ACCOUNT_SCOPES[resource_server]
     )
+    note_secret_use(account)
+    return answer
 
 
 def _token_failure(err: globus_sdk.AuthAPIError, principal: Principal) -> GlobusFailure:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from django.conf import settings
 
 from accounts.secret import Secret
+from portal import counters
 from portal.env import BadSetting
 
 logger = logging.getLogger(__name__)
@@ -106,7 +107,12 @@ def seal(text: str, binding: Binding) -> bytes:
 
 def open_sealed(data: bytes | memoryview, binding: Binding) -> Secret:
     """:raises CannotOpen: whatever is wrong with ``data``; never a wrong text"""
-    return key_ring().open(data, binding)
+    try:
+        return key_ring().open(data, binding)
+    except CannotOpen:
+        counters.count("causeway_decrypt_failures_total", table=binding.table)
+        logger.error("Sealed data of %s %s does not open", binding.table, binding.row)
+        raise
 
 
 #: what tells one state of the file from the next; nothing when it is not there

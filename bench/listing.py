@@ -54,6 +54,7 @@ def start_portal(folder: Path, address: str, cleanup: ExitStack) -> None:
         PUBLIC_BASE_URL="http://localhost:8000",
         GLOBUS_CLIENT_ID=COLLECTION,
         GLOBUS_CLIENT_SECRET="for the benchmark only",
+        PORTAL_REQUESTS_PER_SECOND="0",
         DATABASE_URL=servers.database_url,
         REDIS_URL=servers.redis_url,
         GLOBUS_SDK_SERVICE_URL_AUTH=address,

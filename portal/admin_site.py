@@ -1,11 +1,21 @@
 """The stock admin, on a site of our own: nothing registers itself there (A01)."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any, TypeVar, cast
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.apps import AdminConfig
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
 from django.db.models.base import ModelBase
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 class CausewayAdminConfig(AdminConfig):
@@ -21,8 +31,33 @@ class CausewayAdminSite(admin.AdminSite):
     #: third-party models whose stock pages show what must not be shown
     kept_out = frozenset({"social_django"})
 
+    @method_decorator(never_cache)
+    @method_decorator(login_not_required)
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The way in through Globus; with a form for local accounts where allowed."""
+        if request.method == "POST" and not settings.LOCAL_ADMIN:
+            raise PermissionDenied
+        context = {"local_admin": settings.LOCAL_ADMIN, **(extra_context or {})}
+        return super().login(request, context)
+
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and request.user.is_staff
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Strangers sign in first; whoever is signed in and no staff gets a 403.
+
+        Django would show them the form for signing in, which leads nowhere.
+        """
+        guarded = super().admin_view(view, cacheable)
+
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.user.is_authenticated and not self.has_permission(request):
+                raise PermissionDenied
+            return guarded(request, *args, **kwargs)
+
+        return cast(View, update_wrapper(inner, guarded))
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
         one = isinstance(model_or_iterable, ModelBase)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, Task
@@ -53,3 +54,27 @@ def send_after_commit(worker_function: Task[..., Any], *args: str) -> None:
             )
 
     transaction.on_commit(send)
+
+
+def send_all_after_commit(
+    worker_function: Task[..., Any], arguments: Sequence[str]
+) -> None:
+    """As ``send_after_commit``, a message for each argument, over one connection."""
+
+    def send() -> None:
+        sent = 0
+        try:
+            with app.producer_pool.acquire(block=True) as producer:
+                for sent, argument in enumerate(arguments, start=1):  # noqa: B007 - told below
+                    worker_function.apply_async((argument,), producer=producer)
+        except BrokerError:
+            logger.warning(
+                "Redis took no more than %s of %s messages for %s; the sweep will "
+                "send the rest",
+                max(sent - 1, 0),
+                len(arguments),
+                worker_function.name,
+            )
+
+    if arguments:
+        transaction.on_commit(send)

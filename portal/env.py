@@ -62,6 +62,11 @@ def env_int(name: str, default: int) -> int:
         raise BadSetting(f"{name} must be a whole number, not “{text}”.") from err
 
 
+def env_list(name: str) -> list[str]:
+    """Parts between commas; none when it is not set."""
+    return [part.strip() for part in env_str(name, "").split(",") if part.strip()]
+
+
 def is_loopback(host: str) -> bool:
     return host in {"localhost", "127.0.0.1", "::1"}
 

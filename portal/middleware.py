@@ -1,14 +1,17 @@
 """Request ids, private pages, and the one place where failures become pages."""
 
+import ipaddress
 import logging
 import uuid
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts import pending
@@ -55,16 +58,51 @@ class RequestIdMiddleware:
         return response
 
 
+class ClientAddressMiddleware:
+    """Puts the browser's address where the proxy's stands, behind a proxy.
+
+    Without it every limit and every audit entry would be about the proxy. The last
+    address in ``X-Forwarded-For`` is the one that our own proxy saw and wrote; whatever
+    stands in front of it was sent by the browser. Without a proxy the header is the
+    browser's own and nothing of it is believed.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.BEHIND_TLS_PROXY:
+            seen = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+            if is_address(seen):
+                request.META["REMOTE_ADDR"] = seen
+        return self.get_response(request)
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 class PrivatePagesMiddleware:
-    """Pages of a signed-in person are kept by no cache (security.md S08)."""
+    """Pages of a signed-in person are kept by no cache (security.md S08).
+
+    The address of the callback holds a code, and its failures may be no one's page:
+    it is neither kept nor named to any other address, our own included.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.user.is_authenticated and "Cache-Control" not in response:
-            response["Cache-Control"] = "no-store, private"
+        is_callback = request.path == reverse("accounts:complete")
+        if is_callback:
+            response["Referrer-Policy"] = "no-referrer"
+        if is_callback or request.user.is_authenticated:
+            response.setdefault("Cache-Control", "no-store, private")
         return response
 
 
@@ -87,7 +125,11 @@ class FailurePageMiddleware:
             logger.error("The database failed: %s", type(exception).__name__)
             # Without the request: who is signed in stands in the database as well.
             failure = ServiceUnavailable()
-            return render(None, "500.html", {"failure": failure}, status=failure.status)
+            context = {
+                "failure": failure,
+                "request_id": getattr(request, "request_id", ""),
+            }
+            return render(None, "500.html", context, status=failure.status)
         if not isinstance(exception, PortalError) or isinstance(
             exception, ImproperlyConfigured
         ):
@@ -106,7 +148,10 @@ def failure_page(request: HttpRequest, failure: PortalError) -> HttpResponse:
     if is_part and context["question"]:
         return HttpResponseClientRedirect(context["question"]["address"])
     template = "_failure.html" if is_part else "failure.html"
-    return render(request, template, context, status=failure.status)
+    response = render(request, template, context, status=failure.status)
+    if retry_after := getattr(failure, "retry_after", None):
+        response["Retry-After"] = str(retry_after)
+    return response
 
 
 def failure_context(request: HttpRequest, failure: PortalError) -> dict[str, Any]:
@@ -118,9 +163,10 @@ def failure_context(request: HttpRequest, failure: PortalError) -> dict[str, Any
     is_conflict = isinstance(failure, SignInConflict)
     if action is None and isinstance(failure, SignInFailed) and not is_conflict:
         action = pending.of_attempt(request)  # declined, or it went wrong at Globus
+    was_for = getattr(failure, "next", "") or resumable_path(request)
     return {
         "failure": failure,
-        "next": pending.address(going_on) if going_on else resumable_path(request),
+        "next": pending.address(going_on) if going_on else was_for,
         "question": pending.question(action) if action else None,
         "offers_sign_out": is_conflict,
         "offers_sign_in": not is_conflict

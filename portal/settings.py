@@ -7,6 +7,7 @@ production site does it with its own secrets.
 from pathlib import Path
 
 import django_stubs_ext
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from globus_sdk import config as sdk_config
 
@@ -48,13 +49,17 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "portal.middleware.RequestIdMiddleware",
-    "django.middleware.security.SecurityMiddleware",
+    "portal.middleware.ClientAddressMiddleware",
+    # In front of what answers by itself: also a redirect to https and the answer to a
+    # host that is not ours have a policy.
     "csp.middleware.CSPMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.sessions.SessionLifetimeMiddleware",
     "accounts.wall.SignInWall",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -95,9 +100,14 @@ DATABASES["default"]["OPTIONS"] |= {  # type: ignore[operator]
     },
 }
 REDIS_URL = env.env_secret("REDIS_URL")
+#: where listings are kept for a few minutes; a user of its own may own it (Q03)
+LISTINGS_REDIS_URL = env.env_secret("PORTAL_LISTINGS_REDIS_URL", REDIS_URL)
+
+# What Globus Transfer answers each identity in a second; 0: not counted.
+GLOBUS_REQUESTS_PER_SECOND = env.env_int("PORTAL_REQUESTS_PER_SECOND", 20)
 
 AUTH_USER_MODEL = "accounts.User"
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "portal.sessions"
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
@@ -135,14 +145,16 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
-SESSION_COOKIE_AGE = 604_800  # seconds: seven days
+# Seconds: seven days, the longest that any session lasts (portal.sessions).
+SESSION_COOKIE_AGE = 604_800
+SESSION_SAVE_EVERY_REQUEST = False
 SECURE_SSL_REDIRECT = SECURE
+# One proxy of our own, which sets X-Forwarded-Proto and X-Forwarded-For itself.
+BEHIND_TLS_PROXY = env.env_bool("PORTAL_BEHIND_TLS_PROXY")
 SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https")
-    if env.env_bool("PORTAL_BEHIND_TLS_PROXY")
-    else None
+    ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
 )
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.env_int("PORTAL_HSTS_SECONDS", 31_536_000) if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 SECURE_REFERRER_POLICY = "same-origin"
@@ -175,9 +187,12 @@ LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "/"
 AUTHENTICATION_BACKENDS = [
     "accounts.sign_in.GlobusSignIn",
-    # for an administrator made by ``createsuperuser``, at /admin/ only
-    "django.contrib.auth.backends.ModelBackend",
+    "accounts.local_admin.LocalAdmin",
 ]
+# Passwords of accounts made by ``createsuperuser``, for /admin/ only (A04).
+LOCAL_ADMIN = env.env_bool(
+    "PORTAL_LOCAL_ADMIN", default=env.is_loopback(PUBLIC_BASE_URL.hostname or "")
+)
 SOCIAL_AUTH_PIPELINE = (
     "social_core.pipeline.social_auth.social_details",
     "social_core.pipeline.social_auth.social_uid",
@@ -213,6 +228,12 @@ SOCIAL_AUTH_GLOBUS_ALLOWED_REDIRECT_HOSTS: list[str] = []
 SOCIAL_AUTH_GLOBUS_EXTRA_DATA: list[str] = []
 SOCIAL_AUTH_GLOBUS_VERIFY_SSL = sdk_config.get_ssl_verify()
 
+#: how often a person, or an address where nobody is signed in yet, may sign in
+SIGN_INS_PER_MINUTE = env.env_int("PORTAL_SIGN_INS_PER_MINUTE", 10)
+SIGN_INS_PER_HOUR = env.env_int("PORTAL_SIGN_INS_PER_HOUR", 60)
+#: asked for sign-in and nothing else; the usual variables of a shell are not read
+AUTH_PROXY = env.env_str("PORTAL_AUTH_PROXY", "")
+
 # Globus groups that open the portal, the staff pages and the admin; empty: everyone
 # may come in, nobody becomes staff by signing in.
 GROUP_USERS = env.env_uuid("PORTAL_GROUP_USERS")
@@ -222,6 +243,9 @@ GROUP_ADMINS = env.env_uuid("PORTAL_GROUP_ADMINS")
 # Looks up what a collection is called; the pages that say what Globus wants use it.
 COLLECTION_NAMES = "transfers.views.collections.name_of"
 
+# Tells ``accounts`` what people have going on.
+WORK_OF_PEOPLE = "transfers.leaving"
+
 # Mail
 globals().update(env.email_from_url(env.env_secret("EMAIL_URL", "console:")))
 DEFAULT_FROM_EMAIL = env.env_str(
@@ -229,6 +253,10 @@ DEFAULT_FROM_EMAIL = env.env_str(
 )
 #: whether people get a mail when work in the background needs them
 MAIL_WHEN_NEEDED = env.env_bool("PORTAL_MAIL_WHEN_NEEDED", default=True)
+
+#: whether webhooks may lead into private networks and go without TLS; for tests, and
+#: for a receiver beside the portal
+WEBHOOKS_TO_PRIVATE = env.env_bool("PORTAL_WEBHOOKS_TO_PRIVATE", default=False)
 
 # Workers (security.md section 6). Redis carries messages, Postgres holds the truth.
 CELERY_BROKER_URL = env.broker_from_url(REDIS_URL)
@@ -252,20 +280,27 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 # A page does not wait for a Redis that hangs; the sweep sends what was not queued.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TIMEZONE = "UTC"
-# Beat does one thing, a tick, and has nothing to remember between two of them.
+# Beat ticks, and has nothing to remember between two of its messages.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "tick": {
         "task": "transfers.tasks.tick",
         "schedule": env.env_int("PORTAL_TICK_SECONDS", 5),
         "options": {"expires": 5},
-    }
+    },
+    "clean-up": {
+        "task": "portal.tasks.clean_up",
+        "schedule": crontab(minute=17, hour="*/6"),
+        "options": {"expires": 3600},
+    },
 }
 
-# Logs: everything passes the filter that takes secrets out (security.md G01, G02).
 LOG_LEVEL = env.env_word(
     "PORTAL_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
 )
+# Logs: every record is cleaned when it is made, whoever handles it (security.md G01),
+# and once more by our own handlers.
+LOGGING_CONFIG = "portal.logs.configure"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -278,18 +313,35 @@ LOGGING = {
             "class": "logging.StreamHandler",
             "filters": ["no_secrets"],
             "formatter": "line",
-        }
+        },
+        "mail": {
+            "class": "portal.error_reports.ErrorMail",
+            "filters": ["no_secrets"],
+            "level": "ERROR",
+        },
     },
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "root": {"handlers": ["stderr", "mail"], "level": LOG_LEVEL},
     "loggers": {
         # These print tokens or whole answers at DEBUG.
         "globus_sdk": {"level": "INFO"},
         "urllib3": {"level": "INFO"},
         "requests": {"level": "INFO"},
         "social": {"level": "INFO"},
+        "social_core": {"level": "INFO"},
+        # These are handed the request itself, for any handler to print.
+        "django.request": {"filters": ["no_secrets"]},
+        "django.security.csrf": {"filters": ["no_secrets"]},
         "django.server": {"handlers": [], "propagate": True},
         "django": {"handlers": [], "propagate": True},
     },
 }
+# Reports about errors: no values of variables, no form fields, no cookies (G03).
+ERROR_MAIL_TO = env.env_list("PORTAL_ERROR_MAIL_TO")
+DEFAULT_EXCEPTION_REPORTER = "portal.error_reports.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.error_reports.NoValues"
+
+# Figures for a monitoring system: from this machine, or for who knows the token (G05).
+METRICS_TOKEN = env.env_secret("PORTAL_METRICS_TOKEN", "")
+
 # Browsers' preload lists are for an operator to decide on: they are hard to leave.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]

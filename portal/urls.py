@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import health
+from portal import health, metrics
 
 urlpatterns = [
     path("", include("accounts.urls")),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
 ]
 handler400 = "portal.views.bad_request"
 handler403 = "portal.views.permission_denied"

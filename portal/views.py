@@ -56,7 +56,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 @login_not_required
 def server_error(request: HttpRequest) -> HttpResponse:
     """Without the request: its session or the database may be what is broken."""
-    return render(None, "500.html", {"failure": Broken()}, status=500)
+    request_id = getattr(request, "request_id", "")
+    context = {"failure": Broken(), "request_id": request_id}
+    return render(None, "500.html", context, status=500)
 
 
 @login_not_required

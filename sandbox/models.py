@@ -438,6 +438,24 @@ class SkippedError(models.Model):
         return self.source_path
 
 
+class CollectionUse(models.Model):
+    """When somebody last listed a collection, for ``recently-used``."""
+
+    identity = models.ForeignKey(Identity, models.CASCADE)
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="uses")
+    used_at = models.FloatField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["identity", "collection"], name="one_use_each"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.identity_id} at {self.collection_id}"
+
+
 class Timer(models.Model):
     """Work that repeats on the virtual clock; each run submits a transfer.
 
@@ -461,6 +479,9 @@ class Timer(models.Model):
     next_run_at = models.FloatField(null=True)
     n_runs = models.IntegerField(default=0)
     n_errors = models.IntegerField(default=0)
+    #: tries of the run that is due whose submission failed, and when the next one is
+    tries = models.IntegerField(default=0)
+    retry_at = models.FloatField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["status", "next_run_at"])]
@@ -474,6 +495,8 @@ class TimerRun(models.Model):
 
     timer = models.ForeignKey(Timer, models.CASCADE, related_name="runs")
     ran_at = models.FloatField()
+    #: when it was its turn; a jump of the clock lets it run later
+    turn_at = models.FloatField()
     task_id = id_field(blank=True)
     error = models.TextField(blank=True)
 

@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -53,15 +53,18 @@ class Sandbox:
         seed: str = "demo",
         tls: bool = False,
         redirect_uris: Iterable[str] = (),
+        program: Sequence[str] = (sys.executable, "-m", "sandbox"),
     ) -> "Sandbox":
-        """Start one and wait until it answers.
+        """Start one and wait until it answers. It ends with this process, however
+        this process ends.
 
         :param port: 0 takes any free one
         :param tls: with a certificate authority of its own; ``environment`` has the
             GLOBUS_SDK_VERIFY_SSL that trusts it
+        :param program: what starts a sandbox, its options excepted
         :raises SandboxError: it did not start; its own words are the message
         """
-        command = [sys.executable, "-m", "sandbox", "--port", str(port)]
+        command = [*program, "--port", str(port), "--stop-with-parent"]
         command += ["--data", str(data), "--seed", seed]
         command += ["--tls"] if tls else []
         for uri in redirect_uris:
@@ -69,6 +72,7 @@ class Sandbox:
         process = subprocess.Popen(  # noqa: S603 - our own program
             command,
             cwd=REPOSITORY,
+            stdin=subprocess.PIPE,  # its end tells the sandbox that we are gone
             stdout=subprocess.PIPE,
             stderr=None if port == 0 else subprocess.PIPE,
             text=True,
@@ -107,7 +111,8 @@ class Sandbox:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for stream in (self._process.stdout, self._process.stderr):
+        process = self._process
+        for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
 
@@ -131,6 +136,10 @@ class Sandbox:
     def advance(self, seconds: float) -> None:
         """Move the virtual clock on."""
         self._post("clock", {"advance": seconds})
+
+    def set_clock(self, moment: float | str) -> None:
+        """Let the virtual clock show a moment: seconds since 1970, or ISO 8601."""
+        self._post("clock", {"set": moment})
 
     def speed(self, factor: float) -> None:
         """Let the virtual clock run faster, or stand still with 0."""
@@ -244,12 +253,18 @@ class Sandbox:
         message: str = "",
         *,
         pauses: Iterable[str] | None = None,
+        identity_id: str = "",
     ) -> str:
         """Put a pause rule on a collection; returns its id.
 
         :param pauses: ``ls``, ``mkdir``, ``task_transfer_read``, …; None is all
+        :param identity_id: whom it holds; "" is everybody
         """
-        wish: dict[str, Any] = {"collection": collection, "message": message}
+        wish: dict[str, Any] = {
+            "collection": collection,
+            "message": message,
+            "identity_id": identity_id,
+        }
         if pauses is not None:
             wish["pauses"] = list(pauses)
         return str(self._post("pause-rules", wish)["id"])

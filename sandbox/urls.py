@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from sandbox.control import views as control
+from sandbox.control import page as control
 from sandbox.https.views import https
 from sandbox.pages import not_found, style
 

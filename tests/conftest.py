@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 
 import hypothesis
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
 
+from tests.guarded import LeftTheMachine, check
 from tests.stack import Stack
 
 STACK = pytest.StashKey[Stack]()
@@ -40,8 +43,33 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Lets tests with transactions empty the audit, which the database refuses."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        for table in ("accounts_auditevent", "accounts_auditseal"):
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER audit_no_truncate")
+
+
+@pytest.fixture(scope="session")
 def stack(pytestconfig):
     return pytestconfig.stash[STACK]
+
+
+@pytest.fixture(autouse=True)
+def no_egress(monkeypatch):
+    """Check 68: nothing in this process connects to another machine.
+
+    ``tests.guarded`` says so to the programs that tests start.
+    """
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            check(address[0])
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    return LeftTheMachine
 
 
 @pytest.fixture
@@ -78,7 +106,7 @@ def ada(db, visit):
 def service_account(db, sandbox):
     from tests.factories import make_service_account
 
-    return make_service_account()
+    return make_service_account(for_all_staff=True)
 
 
 @pytest.fixture
@@ -102,3 +130,37 @@ def _message(raw):
     envelope = json.loads(raw)
     arguments, _, _ = json.loads(base64.b64decode(envelope["body"]))
     return (envelope["headers"]["task"].rpartition(".")[2], *arguments)
+
+
+@pytest.fixture
+def nothing_kept():
+    """No document of a provider is remembered from another test, or for the next."""
+    from accounts import metadata
+
+    metadata.forget()
+    yield
+    metadata.forget()
+
+
+@pytest.fixture
+def fake(settings, nothing_kept):
+    """The portal signs people in at a provider that signs what it is told to."""
+    import responses
+
+    from tests.fake_provider import URL, FakeProvider
+
+    settings.GLOBUS_AUTH_URL = URL
+    settings.SOCIAL_AUTH_GLOBUS_OIDC_ENDPOINT = URL
+    settings.SOCIAL_AUTH_GLOBUS_ID_TOKEN_ISSUER = URL
+    settings.GROUP_USERS = settings.GROUP_STAFF = settings.GROUP_ADMINS = None
+    provider = FakeProvider()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        provider.serve(mock)
+        yield provider
+
+
+@pytest.fixture
+def browser():
+    from django.test import Client
+
+    return Client()

@@ -9,11 +9,19 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from accounts.models import Principal, ServiceAccount, Token, User, owner_fields
+from accounts.models import (
+    Principal,
+    ServiceAccount,
+    ServiceAccountRole,
+    Token,
+    User,
+    owner_fields,
+)
 from accounts.service_accounts import replace_secret
 from portal.globus import scopes
 from sandbox import seed
-from transfers.jobs.models import Job, Run
+from transfers.jobs import planning
+from transfers.jobs.models import Job, Run, Schedule
 from transfers.models import Transfer
 from transfers.submission import Item, document_for, row_for
 
@@ -28,7 +36,10 @@ def make_user(**fields: Any) -> User:
 
 
 def make_service_account(
-    *, secret: str = seed.HARVEST_CLIENT_SECRET, **fields: Any
+    *,
+    secret: str = seed.HARVEST_CLIENT_SECRET,
+    for_all_staff: bool = False,
+    **fields: Any,
 ) -> ServiceAccount:
     account = ServiceAccount.objects.create(
         **{
@@ -39,6 +50,10 @@ def make_service_account(
         | fields
     )
     replace_secret(account, secret, by=None)
+    if for_all_staff:
+        ServiceAccountRole.objects.create(
+            service_account=account, all_staff=True, can_use=True
+        )
     return account
 
 
@@ -85,7 +100,7 @@ def make_transfer(
 
 def make_job(service_account: ServiceAccount | None = None, **fields: Any) -> Job:
     """Lists the harvest's sensors, or transfers them to the archive."""
-    account = service_account or make_service_account()
+    account = service_account or make_service_account(for_all_staff=True)
     defaults: dict[str, Any] = {
         "name": f"job {uuid.uuid4().hex[:6]}",
         "kind": Job.Kind.LIST,
@@ -94,7 +109,7 @@ def make_job(service_account: ServiceAccount | None = None, **fields: Any) -> Jo
         "source_collection": seed.HARVEST,
         "source_path": "/sensors/",
     }
-    if fields.get("kind") == Job.Kind.TRANSFER:
+    if fields.get("kind") in Job.MOVING:
         defaults["destination_collection"] = seed.ARCHIVE
         defaults["destination_path"] = f"/incoming/{uuid.uuid4().hex[:6]}/"
     job = Job.objects.create(**defaults | fields)
@@ -110,7 +125,17 @@ def make_run(job: Job | None = None, *, state: str = "waiting", **fields: Any) -
     return Run.objects.create(
         job=job,
         service_account=job.service_account,
-        inputs=job.inputs(),
+        inputs=fields.pop("inputs", None) or job.inputs(),
+        source_collection=job.source_collection,
+        destination_collection=job.destination_collection,
         state=state,
         **fields,
     )
+
+
+def make_schedule(job: Job | None = None, **fields: Any) -> Schedule:
+    """Every hour, on the hour, from the given moment (``now``) on."""
+    now = fields.pop("now", None) or timezone.now()
+    schedule = Schedule(job=job or make_job(), **{"cron": "0 * * * *"} | fields)
+    planning.save(schedule, now=now)
+    return schedule

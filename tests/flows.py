@@ -23,7 +23,11 @@ def person(username: str) -> User:
 
 def begin(browser: Client, **form: Any) -> str:
     """Presses the button; the address at Globus that the page leads to."""
-    answer = browser.post("/login/globus/", form)
+    return address_in(browser.post("/login/globus/", form))
+
+
+def address_in(answer: Any) -> str:
+    """Where the page on the way leads."""
     assert answer.status_code == 200, answer.content.decode()
     match = REFRESH.search(answer.content.decode())
     assert match, answer.content.decode()

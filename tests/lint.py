@@ -49,10 +49,8 @@ PRODUCTION = {
     "GLOBUS_CLIENT_SECRET": "for this check only",
     "EMAIL_URL": "smtp+tls://mail.example.org:587",
 }
-COMMANDS = (
-    ("makemigrations", "--check", "--dry-run"),
-    ("check", "--deploy", "--fail-level", "WARNING"),
-)
+DEPLOYMENT_CHECK = ("check", "--deploy", "--fail-level", "WARNING")
+COMMANDS = (("makemigrations", "--check", "--dry-run"), DEPLOYMENT_CHECK)
 
 
 def main() -> int:

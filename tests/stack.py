@@ -11,6 +11,7 @@ from pathlib import Path
 from portal.embedded import Embedded, laptop_secrets
 from sandbox import seed
 from sandbox.testing import Sandbox
+from tests.guarded import GUARDED_SANDBOX
 
 PUBLIC_BASE_URL = "http://localhost:8000"
 
@@ -18,7 +19,11 @@ PUBLIC_BASE_URL = "http://localhost:8000"
 class Stack:
     """One per test run; ``environment`` is what the portal's settings read."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        """
+        :param durable: what is committed outlives PostgreSQL
+        """
+        self._durable = durable
         # Short, since the path of a socket has room for about a hundred characters.
         self.folder = Path(tempfile.mkdtemp(prefix="cw-"))
         self._cleanup = ExitStack()
@@ -33,10 +38,11 @@ class Stack:
             raise
 
     def _start(self) -> None:
-        embedded = Embedded(self.folder / "servers", throw_away=True)
+        embedded = Embedded(self.folder / "servers", throw_away=not self._durable)
+        self._embedded = embedded
         self._cleanup.callback(embedded.stop)
         embedded.start()
-        self.sandbox = Sandbox.start(self.folder / "sandbox")
+        self.sandbox = Sandbox.start(self.folder / "sandbox", program=GUARDED_SANDBOX)
         self._cleanup.callback(self.sandbox.stop)
         mail = self.folder / "mail"
         mail.mkdir()
@@ -50,11 +56,24 @@ class Stack:
             "DATABASE_URL": embedded.database_url,
             "REDIS_URL": embedded.redis_url,
             "EMAIL_URL": f"file://{mail}",
+            # The sandbox is in no hurry to say no; what counts has tests of its own.
+            "PORTAL_REQUESTS_PER_SECOND": "0",
             "PORTAL_GROUP_USERS": seed.GROUP_USERS,
             "PORTAL_GROUP_STAFF": seed.GROUP_STAFF,
             "PORTAL_GROUP_ADMINS": seed.GROUP_ADMINS,
         }
         os.environ.update(self.environment)
+
+    def restart_servers(self) -> None:
+        """PostgreSQL goes on with what it had; Redis comes back empty."""
+        # Else it would take these for servers that somebody else runs.
+        given = [os.environ.pop(name) for name in ("DATABASE_URL", "REDIS_URL")]
+        try:
+            self._embedded.stop()
+            self._embedded.start()
+        finally:
+            os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = given
+        assert given == [self._embedded.database_url, self._embedded.redis_url]
 
     def stop(self) -> None:
         self._cleanup.close()

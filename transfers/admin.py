@@ -9,9 +9,11 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from accounts.admin.choices import staff_or
 from accounts.models import User
-from transfers.jobs import runs
+from transfers.jobs import permissions, runs, versions
 from transfers.jobs.models import Job, Run, RunStep
+from transfers.jobs.permissions import Action
 from transfers.models import Transfer
 
 
@@ -58,19 +60,48 @@ class JobAdmin(admin.ModelAdmin[Job]):
     list_filter = ("kind", "enabled", "service_account")
     list_select_related = ("service_account", "owner")
     search_fields = ("name", "label")
-    autocomplete_fields = ("service_account", "owner")
     actions = ("run_now",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if not super().has_change_permission(request, obj):
+            return False
+        assert isinstance(request.user, User)
+        return obj is None or permissions.may(request.user, Action.EDIT, obj)
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "owner":
+            kwargs["queryset"] = staff_or(Job, "owner")
+        if db_field.name == "service_account":
+            assert isinstance(request.user, User)
+            kwargs["queryset"] = permissions.accounts_open_to(request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.action(description="Run now", permissions=["change"])
     def run_now(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         assert isinstance(request.user, User)
         for job in jobs.select_related("service_account"):
+            if not permissions.may(request.user, Action.RUN, job):
+                self.message_user(
+                    request,
+                    f"{job}: you may not run this job.",
+                    messages.ERROR,
+                )
+                continue
             try:
                 runs.run_now(job, by=request.user, reason="Run now, in the admin")
             except runs.JobSwitchedOff as err:
                 self.message_user(request, f"{job}: {err.advice}", messages.ERROR)
             else:
                 self.message_user(request, f"{job} is on its way.", messages.SUCCESS)
+
+    def save_related(
+        self, request: HttpRequest, form: Any, formsets: Any, change: bool
+    ) -> None:
+        super().save_related(request, form, formsets, change)
+        assert isinstance(request.user, User)
+        versions.record(form.instance, by=request.user)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"owner": request.user.pk}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from globus_sdk import TransferClient
+from globus_sdk import GlobusHTTPResponse, TransferClient
 
 from portal.globus.errors import UnexpectedAnswer, globus_errors
 from transfers.paths import HOME, BadPath, join, normalised, parent, parents
@@ -123,12 +124,50 @@ def listing(
             offset=offset,
             **options,
         )
-        return _listing(collection_id, asked, answer.data)
+        return _listing(collection_id, asked, document_of(answer))
 
 
-def _listing(collection_id: UUID, asked: str, data: Any) -> Listing:
-    if not isinstance(data, Mapping) or not isinstance(data.get("DATA"), list):
+def whole_folder(
+    transfer_client: TransferClient,
+    collection_id: UUID,
+    path: str = "",
+    *,
+    show_hidden: bool = False,
+) -> tuple[str, dict[str, Any]]:
+    """A folder as Globus tells it, unordered, in one call: ``(path, document)``.
+
+    For raises see ``listing``.
+    """
+    asked = normalised(path, folder=True) if path else ""
+    options: dict[str, Any] = {"path": asked} if asked else {}
+    with globus_errors():
+        answer = transfer_client.operation_ls(
+            collection_id, show_hidden=show_hidden, limit=MOST_ENTRIES, **options
+        )
+        document = document_of(answer)
+    return _folder(asked, document), document
+
+
+def document_of(answer: GlobusHTTPResponse) -> dict[str, Any]:
+    """The document of a listing.
+
+    One name that is no Unicode makes a document that only the slower, more patient
+    parser reads; it must not hide the whole folder.
+
+    :raises UnexpectedAnswer: it is none
+    """
+    data = answer.data
+    if data is None:
+        try:
+            data = json.loads(answer.text)
+        except ValueError as err:
+            raise UnexpectedAnswer(code="Listing") from err
+    if not isinstance(data, dict) or not isinstance(data.get("DATA"), list):
         raise UnexpectedAnswer(code="Listing")
+    return data
+
+
+def _listing(collection_id: UUID, asked: str, data: Mapping[str, Any]) -> Listing:
     folder = _folder(asked, data)
     entries = tuple(_entry(row, folder) for row in data["DATA"])
     absolute_path = data.get("absolute_path")

@@ -8,6 +8,9 @@ from django.utils import timezone
 #: A worker that has not been heard of for this long is taken for dead (R03). Longer
 #: than one call to Globus in a worker's patience: four times 20 s and the pauses.
 CLAIM_LASTS = timedelta(seconds=120)
+#: The same for a run, whose worker gives a sign of life every 20 s whatever it waits
+#: for (``transfers.jobs.beating``). With a sweep every 15 s it is noticed in 120 s.
+RUN_CLAIM_LASTS = timedelta(seconds=90)
 #: How long a committed row may wait for its message before the sweep sends it again.
 QUEUE_GRACE = timedelta(seconds=15)
 #: Globus is tried again for this long before the portal gives up.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from globus_sdk import MISSING, TransferClient
@@ -13,19 +13,30 @@ from portal.globus.errors import UnexpectedAnswer, globus_errors
 
 #: What ``endpoint_search`` can be narrowed to, and the words for it.
 SCOPES = {
-    "all": "All collections",
-    "recently-used": "Recently used",
-    "my-endpoints": "Mine",
-    "shared-with-me": "Shared with me",
-    "shared-by-me": "Shared by me",
-    "administered-by-me": "Administered by me",
+    "hide-no-permissions": "All that you can use",
+    "recently-used": "Recent",
+    "my-endpoints": "Your collections",
+    "shared-with-me": "Shared with you",
+    "shared-by-me": "Shared by you",
+    "administered-by-me": "Administered by you",
+    "my-gcp-endpoints": "On your computers",
     "in-use": "In use",
+    "all": "Everything",
 }
+#: scopes that are nothing without words to search for
+WANT_WORDS = ("all", "hide-no-permissions")
 PAGE_SIZE = 100
 #: Globus shows no more than this many results of a search.
 MOST_RESULTS = 1000
 
-_KINDS = {
+Kind = Literal[
+    "GCSv5_mapped_collection",
+    "GCSv5_guest_collection",
+    "GCSv5_endpoint",
+    "GCP_mapped_collection",
+    "GCP_guest_collection",
+]
+KINDS: dict[Kind, str] = {
     "GCSv5_mapped_collection": "Mapped collection",
     "GCSv5_guest_collection": "Guest collection",
     "GCSv5_endpoint": "Endpoint",
@@ -60,12 +71,18 @@ class Collection:
     @property
     def kind(self) -> str:
         """In words; empty for a kind that we do not know."""
-        return _KINDS.get(self.entity_type, "")
+        return KINDS.get(cast(Kind, self.entity_type), "")
 
     @property
     def holds_files(self) -> bool:
         """An endpoint only holds collections."""
         return self.entity_type != "GCSv5_endpoint"
+
+    @property
+    def needs_data_access(self) -> bool:
+        """Whether its use takes a consent of its own (globus-services 6)."""
+        is_mapped = self.entity_type == "GCSv5_mapped_collection"
+        return is_mapped and not self.high_assurance
 
     def __str__(self) -> str:
         return self.display_name or str(self.id)
@@ -96,6 +113,7 @@ def search(
     scope: str = "all",
     offset: int = 0,
     *,
+    kind: str = "",
     limit: int = PAGE_SIZE,
 ) -> SearchPage:
     """One page of collections that fit the words.
@@ -103,19 +121,22 @@ def search(
     Without any words the scope ``all`` finds nothing: Globus wants some there.
 
     :param scope: a key of ``SCOPES``; anything else is read as ``all``
+    :param kind: a key of ``KINDS``, for these only
 
     https://docs.globus.org/api/transfer/endpoint_and_collection_search/
     """
     text = text.strip()
     scope = scope if scope in SCOPES else "all"
     offset = max(0, offset)
-    if (scope == "all" and not text) or offset >= MOST_RESULTS:
+    if (scope in WANT_WORDS and not text) or offset >= MOST_RESULTS:
         return SearchPage((), offset, None)
     with globus_errors():
         answer = transfer_client.endpoint_search(
             text or MISSING,
             filter_scope=scope,
-            filter_non_functional=False,
+            # Globus takes one of these two only.
+            filter_non_functional=MISSING if kind in KINDS else False,
+            filter_entity_type=kind if kind in KINDS else MISSING,
             limit=min(limit, MOST_RESULTS - offset),
             offset=offset,
         )

@@ -1,5 +1,6 @@
 """What a service account consents to by itself, and what it says when it cannot."""
 
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -7,6 +8,7 @@ from accounts.models import Principal, ServiceAccount
 from accounts.tokens import grant_data_access
 from portal.globus.errors import (
     ConsentRequired,
+    NotFound,
     PortalError,
     SessionRequired,
     SignInRequired,
@@ -34,10 +36,28 @@ def with_own_consent(principal: Principal, call: Callable[[], Answer]) -> Answer
 def sentence_for(principal: Principal, failure: PortalError) -> str:
     """Why it failed; a service account is not told to sign in again."""
     if isinstance(principal, ServiceAccount):
+        if isinstance(failure, NotFound) and failure.code in _GONE:
+            return _gone(principal, failure)
         for kind, sentence in _SERVICE_ACCOUNT_SENTENCES.items():
             if isinstance(failure, kind):
                 return sentence.format(name=principal.name)
     return failure.advice
+
+
+#: Globus's codes for a collection that is not there (any more)
+_GONE = ("EndpointNotFound", "EndpointDeleted")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _gone(account: ServiceAccount, failure: NotFound) -> str:
+    named = _UUID.search(failure.detail)
+    which = f"The collection {named.group()}" if named else "One of the collections"
+    if failure.code == "EndpointDeleted":
+        return f"{which} has been deleted. Choose another one in the job."
+    return (
+        f"{which} does not exist any more, or the service account “{account}” may not "
+        "see it."
+    )
 
 
 _SERVICE_ACCOUNT_SENTENCES: dict[type[PortalError], str] = {

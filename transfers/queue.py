@@ -28,6 +28,21 @@ def execute_trial(trial_id: UUID) -> None:
     send_after_commit(tasks.execute_trial, str(trial_id))
 
 
+def execute_runs(run_ids: list[UUID]) -> None:
+    """Many, over one connection."""
+    from portal.celery import send_all_after_commit
+    from transfers import tasks
+
+    send_all_after_commit(tasks.execute_run, [str(each) for each in run_ids])
+
+
+def stop_run(run_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.stop_run, str(run_id))
+
+
 def poll_transfers(kind: str, principal_id: str) -> None:
     """:param kind: with the id, what ``Watch.key`` gives"""
     from portal.celery import send_after_commit
@@ -41,3 +56,17 @@ def mail_notice(notice_id: UUID) -> None:
     from transfers import tasks
 
     send_after_commit(tasks.mail_notice, str(notice_id))
+
+
+def fetch_details(transfer_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.fetch_details, str(transfer_id))
+
+
+def cancel_transfer(transfer_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.cancel_transfer, str(transfer_id))

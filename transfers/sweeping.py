@@ -13,10 +13,12 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts import notices, pending
+from accounts import notices, outbox, pending
+from accounts import queue as accounts_queue
 from transfers import queue
-from transfers.claims import CLAIM_LASTS
-from transfers.jobs import trials
+from transfers.claims import RUN_CLAIM_LASTS
+from transfers.jobs import ledger, line, notify, stopping, trials
+from transfers.jobs.aftermath import POISON
 from transfers.jobs.following import follow_all
 from transfers.jobs.models import Run
 from transfers.jobs.states import advance
@@ -29,19 +31,25 @@ BATCH = 1000
 #: how long a row that was queued again may wait before it is queued once more
 QUEUED_LASTS = timedelta(seconds=60)
 #: a run that took this many workers with it is not given to another one
-MOST_TAKEOVERS = 3
+MOST_DEATHS = 3
 
 
 def sweep(*, now: datetime | None = None) -> None:
     """Two sweeps at once share the rows; each is queued by one of them."""
     now = now or timezone.now()
     send_unsent(now)
+    cancel_wanted(now)
     take_over(now)
     execute_waiting(now)
     trials.sweep(now, again=now + QUEUED_LASTS)
     follow_finished(now)
+    stopping.queue_due(now)
+    line.explain(now)
     for notice_id in notices.due(now):
         queue.mail_notice(notice_id)
+    notify.sweep(now)
+    if outbox.is_due(now):
+        accounts_queue.send_messages()
     pending.forget_old(now=now)
 
 
@@ -67,18 +75,29 @@ def send_unsent(now: datetime) -> None:
             queue.send_transfer(pk)
 
 
+def cancel_wanted(now: datetime) -> None:
+    """Transfers to be cancelled whose message was lost, or that Globus did not stop."""
+    due = Transfer.objects.unfinished().filter(cancel_wanted_at__lte=now - QUEUED_LASTS)
+    found = list(due.values_list("pk", flat=True)[:BATCH])
+    if found:
+        # Two sweeps at once may queue one twice, which does no harm.
+        Transfer.objects.filter(pk__in=found).update(cancel_wanted_at=now)
+    for pk in found:
+        queue.cancel_transfer(pk)
+
+
 def take_over(now: datetime) -> None:
     """Runs whose worker has not been heard of go back to Waiting, or are given up."""
     stale = Run.objects.filter(_unheard_of(now), state=Run.State.PREPARING)
     for run in stale.order_by("heartbeat_at")[:BATCH]:
-        if run.takeovers >= MOST_TAKEOVERS:
+        if run.takeovers + 1 >= MOST_DEATHS:
             _give_up(run, now)
         else:
             _put_back(run, now)
 
 
 def _unheard_of(now: datetime) -> Q:
-    return Q(heartbeat_at__lt=now - CLAIM_LASTS)
+    return Q(heartbeat_at__lt=now - RUN_CLAIM_LASTS)
 
 
 def _put_back(run: Run, now: datetime) -> None:
@@ -100,7 +119,7 @@ def _put_back(run: Run, now: datetime) -> None:
 
 def _give_up(run: Run, now: datetime) -> None:
     says = (
-        f"{MOST_TAKEOVERS + 1} workers died with it, so it is not tried again. "
+        f"{MOST_DEATHS} workers died with it, so it is not tried again. "
         "An operator should look at the logs of the workers."
     )
     given_up = advance(
@@ -111,25 +130,20 @@ def _give_up(run: Run, now: datetime) -> None:
         says=says,
         now=now,
         last_error=says,
+        error_code=POISON,
+        takeovers=F("takeovers") + 1,
     )
     if given_up:
-        logger.error("Run %s was given up after %s workers", run.pk, MOST_TAKEOVERS + 1)
+        logger.error("Run %s was given up after %s workers", run.pk, MOST_DEATHS)
 
 
 def execute_waiting(now: datetime) -> None:
-    """Runs whose message was lost, or whose next try is due."""
+    """Runs whose message was lost, whose next try is due, or that may start now."""
     with transaction.atomic():
-        due = (
-            Run.objects.select_for_update(skip_locked=True)
-            .filter(state=Run.State.WAITING, next_try_at__lte=now)
-            .order_by("next_try_at")
-            .values_list("pk", flat=True)[:BATCH]
-        )
-        found = list(due)
+        found = line.startable(now, limit=BATCH)
         if found:
             Run.objects.filter(pk__in=found).update(next_try_at=now + QUEUED_LASTS)
-        for pk in found:
-            queue.execute_run(pk)
+        queue.execute_runs(found[: ledger.MOST_MESSAGES])
 
 
 def follow_finished(now: datetime) -> None:

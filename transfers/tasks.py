@@ -7,15 +7,16 @@ so that any message may come twice, late, or from somebody who made it up.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from uuid import UUID
 
 from celery import shared_task
 
-from accounts import notices, upkeep
+from accounts import notices, reminders, sealing, upkeep
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
-from transfers import monitoring, needs, submission, sweeping
-from transfers.jobs import runs, trials
+from transfers import details, monitoring, needs, submission, sweeping
+from transfers.jobs import chores, ledger, runs, stopping, trials
 from transfers.models import Transfer, principal_of
 from transfers.work import owners_at_work
 
@@ -36,10 +37,18 @@ def send_transfer(transfer_id: str) -> None:
 
 @shared_task(ignore_result=True)
 def execute_run(run_id: str) -> None:
-    """Carry out one run."""
+    """Carry out a run: the one named, or one whose turn is before."""
     pk = _id(run_id)
     if pk is not None:
-        runs.execute(pk)
+        runs.execute_next(pk)
+
+
+@shared_task(ignore_result=True)
+def stop_run(run_id: str) -> None:
+    """Stop a run that went on for too long, or does not move any more."""
+    pk = _id(run_id)
+    if pk is not None:
+        stopping.stop(pk)
 
 
 @shared_task(ignore_result=True)
@@ -59,6 +68,31 @@ def poll_transfers(kind: str, principal_id: str) -> None:
 
 
 @shared_task(ignore_result=True)
+def fetch_details(transfer_id: str) -> None:
+    """Fetch what the page of a transfer shows beside its row."""
+    pk = _id(transfer_id)
+    if pk is None:
+        return
+    known = Transfer.objects.filter(task_id__isnull=False)
+    transfer = known.select_related("user", "service_account").filter(pk=pk).first()
+    if transfer is not None:
+        details.fetch(transfer_client(transfer.principal, WORKER), transfer)
+
+
+@shared_task(ignore_result=True)
+def cancel_transfer(transfer_id: str) -> None:
+    """Cancel what somebody wants cancelled."""
+    pk = _id(transfer_id)
+    if pk is None:
+        return
+    wanted = Transfer.objects.unfinished().filter(cancel_wanted_at__isnull=False)
+    transfer = wanted.select_related("user", "service_account").filter(pk=pk).first()
+    if transfer is not None:
+        client = transfer_client(transfer.principal, WORKER)
+        submission.cancel_wanted(client, transfer)
+
+
+@shared_task(ignore_result=True)
 def mail_notice(notice_id: str) -> None:
     """Tell a person by mail what their work waits for."""
     pk = _id(notice_id)
@@ -69,9 +103,18 @@ def mail_notice(notice_id: str) -> None:
 @shared_task(ignore_result=True)
 def tick() -> None:
     """Queue what is due. Beat sends this; any number of them do no harm."""
-    sweeping.sweep()
+    ledger.fire_due()
     monitoring.queue_due_polls()
-    upkeep.queue_due(working=owners_at_work())
+    sealing.seal_new()
+    for name in chores.due():
+        _CHORES[name]()
+
+
+_CHORES: dict[str, Callable[[], object]] = {
+    chores.SWEEP: sweeping.sweep,
+    chores.UPKEEP: lambda: upkeep.queue_due(working=owners_at_work()),
+    chores.REMINDERS: reminders.send_due,
+}
 
 
 def _id(text: str) -> UUID | None:

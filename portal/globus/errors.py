@@ -6,6 +6,7 @@ an attribute. ``globus_errors()`` is the one place where the SDK's exceptions be
 ours; ``portal.middleware`` is the one place where ours become pages.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +18,6 @@ from globus_sdk import gare
 
 from portal.globus import requirements
 from portal.globus.requirements import Requirement
-from portal.globus.scopes import with_data_access
 
 
 class PortalError(Exception):
@@ -119,6 +119,35 @@ class Conflict(GlobusFailure):
     status = 409
 
 
+class SameTaskRunning(Conflict):
+    """A task between the same paths has not ended yet.
+
+    :ivar task_id: which, where Globus names it
+    """
+
+    title = "The same is under way already"
+    advice = (
+        "Globus is still busy with a task for the same paths, so it does not take "
+        "another one until that has ended."
+    )
+
+    def __init__(self, *, task_id: UUID | None = None, **facts: str) -> None:
+        self.task_id = task_id
+        super().__init__(**facts)
+
+
+class QueueFull(GlobusFailure):
+    """As many tasks of this principal are pending as Globus takes."""
+
+    title = "Globus takes no more tasks for now"
+    advice = (
+        "Globus takes no more unfinished tasks at a time, 100 as a rule. This one "
+        "waits here and is sent when one of them has ended."
+    )
+    status = 409
+    passing = True
+
+
 class Refused(GlobusFailure):
     """The request itself was wrong; sending it again changes nothing."""
 
@@ -134,6 +163,47 @@ class CollectionUnavailable(GlobusFailure):
     advice = "Globus works, but the collection's own server could not do this."
     status = 502
     passing = True
+
+
+class NotConnected(CollectionUnavailable):
+    """A personal collection whose computer is off, or not on the network."""
+
+    title = "The computer of this collection is not connected"
+    advice = (
+        "It is a personal collection, and Globus does not reach the computer that it "
+        "is on. Start Globus Connect Personal there, or ask its owner to; then try "
+        "again."
+    )
+    status = 503
+
+
+class Paused(CollectionUnavailable):
+    """Who manages the collection does not let this happen for a while."""
+
+    title = "This collection is paused"
+    advice = (
+        "Those who manage the collection have paused it for now. Nothing is lost: try "
+        "again later, or ask them when it goes on."
+    )
+    status = 503
+
+
+class TooLarge(GlobusFailure):
+    """More entries in a folder than Globus lists."""
+
+    title = "This folder is too large to be listed"
+    advice = (
+        "Globus does not list folders of more than 100,000 entries. Write the path of "
+        "a folder within it above, or transfer this folder as a whole."
+    )
+    status = 422
+
+
+class AlreadyThere(Conflict):
+    """A name that something else in the folder has."""
+
+    title = "This name is taken"
+    advice = "There is something with this name already. Choose another one."
 
 
 class NotADirectory(GlobusFailure):
@@ -160,10 +230,8 @@ class ConsentRequired(GlobusFailure):
         **facts: str,
     ) -> None:
         self.required_scopes = required_scopes
-        collections, beyond = requirements.read_scopes(required_scopes)
-        self.requirement = Requirement(
-            collections=collections, beyond=beyond, about=about
-        )
+        found = requirements.read_scopes(required_scopes)
+        self.requirement = replace(found, about=about)
         super().__init__(**facts)
 
 
@@ -210,8 +278,33 @@ class CredentialRefused(GlobusFailure):
     status = 403
 
 
+class TooMany(PortalError):
+    """Somebody does something more often than anyone needs to.
+
+    :ivar retry_after: seconds
+    """
+
+    title = "That was too often"
+    advice = "There were too many sign-ins from here within a short time."
+    status = 429
+
+    def __init__(self, advice: str = "", *, retry_after: int) -> None:
+        self.retry_after = retry_after
+        minutes = -(-retry_after // 60)
+        wait = "a minute" if minutes <= 1 else f"{minutes} minutes"
+        super().__init__(f"{advice or self.advice} Please try again in {wait}.")
+
+
 class SignInFailed(PortalError):
-    """A sign-in that did not come to an end. Nobody was signed in."""
+    """A sign-in that did not come to an end. Nobody was signed in.
+
+    :ivar way_on: the template of what can be done about it, where that is more than
+        to sign in
+    :ivar next: the page of ours that the sign-in was for, where that is known
+    """
+
+    way_on = ""
+    next = ""
 
     title = "You are not signed in"
     advice = "The sign-in could not be completed. Please start again."
@@ -238,9 +331,46 @@ class SignInUnverified(SignInFailed):
     status = 502
 
 
+class SignInNotFresh(SignInUnverified):
+    """Asked to show who they are anew, and Globus did not report that they did."""
+
+    advice = (
+        "Globus did not report that you just signed in there, and this needs it. "
+        "Please start again and sign in at Globus when it asks you to."
+    )
+
+
+class ScopeNotGranted(SignInUnverified):
+    """:ivar scopes: what was asked for and is missing"""
+
+    title = "Globus did not grant everything"
+
+    def __init__(self, *, scopes: tuple[str, ...]) -> None:
+        self.scopes = scopes
+        super().__init__(
+            "The portal asked for rights that it cannot work without, and Globus did "
+            f"not grant: {', '.join(scopes)}. Please start again and allow all of them."
+        )
+
+
 class SignInUnreachable(SignInFailed):
     advice = "Globus could not be reached to finish the sign-in. Please try again."
     status = 503
+
+
+class SignInTimedOut(SignInUnreachable):
+    advice = "Globus took too long to finish the sign-in. Please try again."
+    status = 504
+
+
+class PortalNotAccepted(SignInFailed):
+    """Auth refused the portal's own client id and secret."""
+
+    advice = (
+        "Globus does not accept this portal's own credentials, so nobody can sign in. "
+        "Please tell the portal's administrator."
+    )
+    status = 502
 
 
 class SignInConflict(SignInFailed):
@@ -263,6 +393,9 @@ class NotAllowedIn(SignInFailed):
     """The portal is for the members of a Globus group.
 
     :ivar group_id: whom to ask
+    :ivar group_name: text of Globus; empty if the group does not show itself
+    :ivar username: who was not let in
+    :ivar linked: the usernames of their other identities
     """
 
     title = "This portal is for members of a group"
@@ -271,9 +404,20 @@ class NotAllowedIn(SignInFailed):
         "portal is for. Ask its managers to add you, then sign in again."
     )
     status = 403
+    way_on = "accounts/_not_allowed_in.html"
 
-    def __init__(self, *, group_id: str) -> None:
+    def __init__(
+        self,
+        *,
+        group_id: str,
+        group_name: str = "",
+        username: str = "",
+        linked: tuple[str, ...] = (),
+    ) -> None:
         self.group_id = group_id
+        self.group_name = group_name
+        self.username = username
+        self.linked = linked
         super().__init__()
 
 
@@ -310,8 +454,13 @@ def failure_from(err: globus_sdk.GlobusAPIError) -> GlobusFailure:
         return NotADirectory(**facts)
     if code.endswith("PermissionDenied"):
         return PermissionDenied(**facts)
-    if code.endswith(("Exists", "Conflict")):
-        return Conflict(**facts)
+    if code.endswith("Exists"):
+        return AlreadyThere(**facts)
+    if code.endswith("Conflict") or "LimitExceeded" in code:
+        return _conflict(facts)
+    for ending, kind in _BY_ENDING.items():
+        if code.endswith(ending):
+            return kind(**facts)
     if "ExternalError" in code or "EndpointError" in code or "GCDisconnected" in code:
         return CollectionUnavailable(**facts)
     if err.http_status >= 500:
@@ -319,6 +468,13 @@ def failure_from(err: globus_sdk.GlobusAPIError) -> GlobusFailure:
     return _BY_STATUS.get(err.http_status, UnexpectedAnswer)(**facts)
 
 
+#: the ends of codes that say more than their status
+_BY_ENDING: dict[str, type[GlobusFailure]] = {
+    "SizeLimit": TooLarge,
+    "GCDisconnected": NotConnected,
+    "GCPaused": Paused,
+    "OperationPaused": Paused,
+}
 _BY_STATUS: dict[int, type[GlobusFailure]] = {
     400: Refused,
     401: SignInRequired,
@@ -327,6 +483,22 @@ _BY_STATUS: dict[int, type[GlobusFailure]] = {
     409: Conflict,
     422: Refused,
 }
+
+
+_SAME_TASK = re.compile(r"identical path|already (running|in progress)", re.IGNORECASE)
+_QUEUE_FULL = re.compile(r"(pending|queued|unfinished|too many)\b.*\btask", re.I | re.S)
+_TASK_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
+
+
+def _conflict(facts: dict[str, str]) -> GlobusFailure:
+    """Globus tells its conflicts apart in words only (globus-services 3.6, 3.10)."""
+    said = facts["detail"]
+    if _SAME_TASK.search(said):
+        named = _TASK_ID.search(said)
+        return SameTaskRunning(task_id=UUID(named[0]) if named else None, **facts)
+    if _QUEUE_FULL.search(said):
+        return QueueFull(**facts)
+    return Conflict(**facts)
 
 
 #: With these, Globus wants something even where it does not say what.
@@ -347,8 +519,8 @@ def _requirement_failure(
         if found is None:
             return None
         parameters = found.as_json()
-        if found.collections:
-            parameters["required_scopes"] = [with_data_access(found.collections)]
+        if found.wants_consent:
+            parameters["required_scopes"] = found.consent_scopes
     scopes = tuple(parameters.pop("required_scopes", ()))
     if scopes and set(parameters) <= {"session_message"}:
         return ConsentRequired(required_scopes=scopes, about=about, **facts)

@@ -17,7 +17,18 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
-from portal.globus.scopes import SIGN_IN_SCOPES, collections_in, roots_in
+from portal.globus.scopes import (
+    RIGHT_OF_SCOPE,
+    SIGN_IN_SCOPES,
+    Right,
+    collections_in,
+    further_scopes,
+    https_collections_in,
+    rights_in,
+    roots_in,
+    sign_in_scopes,
+    with_data_access,
+)
 
 Value = TypeVar("Value")
 
@@ -56,6 +67,8 @@ class Requirement:
     An empty one wants any sign-in, which brings new tokens.
 
     :ivar collections: whose ``data_access`` is to be consented to
+    :ivar https: whose own server is to be used
+    :ivar rights: beyond the base set of every sign-in
     :ivar identities: ids or usernames, all of which must have signed in
     :ivar domains: one identity of any of these must have signed in
     :ivar fresh: earlier sign-ins do not count (``prompt=login``)
@@ -65,6 +78,8 @@ class Requirement:
     """
 
     collections: tuple[UUID, ...] = ()
+    https: tuple[UUID, ...] = ()
+    rights: tuple[Right, ...] = ()
     identities: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     policies: tuple[UUID, ...] = ()
@@ -83,12 +98,27 @@ class Requirement:
             (self.domains, Kind.DOMAIN),
             (self.mfa, Kind.MFA),
             (self.policies, Kind.POLICY),
-            (self.collections, Kind.CONSENT),
+            (self.wants_consent, Kind.CONSENT),
             (self.fresh, Kind.FRESH),
         ):
             if value:
                 return kind
         return Kind.SIGN_IN
+
+    @property
+    def wants_consent(self) -> bool:
+        return bool(self.collections or self.https or self.rights)
+
+    @property
+    def sign_in_scopes(self) -> list[str]:
+        """What a sign-in that fulfils it asks for; the base set is always in it."""
+        return sign_in_scopes(self.collections, self.https, self.rights)
+
+    @property
+    def consent_scopes(self) -> list[str]:
+        """What must have been consented to beyond the base set."""
+        nested = [with_data_access(self.collections)] if self.collections else []
+        return nested + further_scopes(self.collections, self.https, self.rights)
 
     @property
     def wants_session(self) -> bool:
@@ -112,6 +142,8 @@ class Requirement:
         """What ``from_json`` reads; only what is set."""
         found: dict[str, Any] = {
             "collections": [str(each) for each in self.collections],
+            "https": [str(each) for each in self.https],
+            "rights": [str(each) for each in self.rights],
             "session_required_identities": list(self.identities),
             "session_required_single_domain": list(self.domains),
             "session_required_policies": [str(each) for each in self.policies],
@@ -132,6 +164,8 @@ class Requirement:
             collections=_unique(
                 (*found.collections, *_uuids(data.get("collections"))), MOST_COLLECTIONS
             ),
+            https=_unique((*found.https, *_uuids(data.get("https"))), MOST_COLLECTIONS),
+            rights=_unique((*found.rights, *_rights(data.get("rights")))),
             beyond=found.beyond or data.get("beyond") is True,
             about=next(iter(_uuids(data.get("about"))), None),
         )
@@ -140,10 +174,8 @@ class Requirement:
 def read_parameters(data: Mapping[str, Any]) -> Requirement:
     """``authorization_parameters``, lists or comma strings; what is odd is left out."""
     scopes = _texts(data.get("required_scopes"), split=False)
-    collections, beyond = read_scopes(scopes)
-    return Requirement(
-        collections=collections,
-        beyond=beyond,
+    return replace(
+        read_scopes(scopes),
         identities=_unique(_identities(data.get("session_required_identities"))),
         domains=_unique(_domains(data.get("session_required_single_domain"))),
         policies=_unique(_uuids(data.get("session_required_policies"))),
@@ -153,16 +185,20 @@ def read_parameters(data: Mapping[str, Any]) -> Requirement:
     )
 
 
-def read_scopes(scope_strings: Iterable[str]) -> tuple[tuple[UUID, ...], bool]:
-    """The collections to consent to, and whether something else is wanted as well.
+def read_scopes(scope_strings: Iterable[str]) -> Requirement:
+    """What to consent to; ``beyond`` if that is nothing that this portal asks for.
 
     Whatever stands in the base set comes with every sign-in.
     """
     texts = list(scope_strings)
-    found = tuple(sorted(collections_in(texts)))[:MOST_COLLECTIONS]
     roots = roots_in(texts)
-    unknown = bool(texts) and not found and not (roots and roots <= set(SIGN_IN_SCOPES))
-    return found, unknown
+    found = Requirement(
+        collections=_unique(sorted(collections_in(texts)), MOST_COLLECTIONS),
+        https=_unique(sorted(https_collections_in(texts)), MOST_COLLECTIONS),
+        rights=_unique(sorted(rights_in(texts))),
+    )
+    known = bool(roots) and roots <= {*SIGN_IN_SCOPES, *RIGHT_OF_SCOPE}
+    return replace(found, beyond=bool(texts) and not found.wants_consent and not known)
 
 
 def tidy_message(value: object) -> str:
@@ -234,7 +270,9 @@ def insistent(found: Requirement) -> Requirement:
     A session that has become too old is reported in the same words as one of the wrong
     domain.
     """
-    wants_only_consent = (found.collections or found.beyond) and not found.wants_session
+    wants_only_consent = (
+        found.wants_consent or found.beyond
+    ) and not found.wants_session
     return found if wants_only_consent else replace(found, fresh=True)
 
 
@@ -243,6 +281,8 @@ def _joined(found: list[Requirement]) -> Requirement:
         collections=_unique(
             (c for each in found for c in each.collections), MOST_COLLECTIONS
         ),
+        https=_unique((c for each in found for c in each.https), MOST_COLLECTIONS),
+        rights=_unique(r for each in found for r in each.rights),
         identities=_unique(i for each in found for i in each.identities),
         domains=_unique(d for each in found for d in each.domains),
         policies=_unique(p for each in found for p in each.policies),
@@ -292,6 +332,11 @@ def _texts(value: object, *, split: bool = True) -> list[str]:
 def _uuids(value: object) -> list[UUID]:
     tidy = (text.strip() for text in _texts(value))
     return [UUID(text) for text in tidy if _UUID.fullmatch(text)]
+
+
+def _rights(value: object) -> list[Right]:
+    known = set(Right)
+    return [Right(text) for text in _texts(value) if text in known]
 
 
 def _domains(value: object) -> list[str]:

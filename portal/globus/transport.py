@@ -25,17 +25,28 @@ class Patience:
     """How long to wait for Globus, and how often to try again.
 
     :ivar timeout_seconds: for connecting, and between two bytes of an answer
+    :ivar longest_wait_seconds: for the turn of its identity (``budget``)
     """
 
     timeout_seconds: float
     retries: int
     longest_sleep_seconds: float
+    longest_wait_seconds: float
 
 
 #: someone is looking at a browser: 10 s in all at the worst (security.md R05)
-PAGE = Patience(timeout_seconds=4.5, retries=1, longest_sleep_seconds=1)
+PAGE = Patience(
+    timeout_seconds=4.5, retries=1, longest_sleep_seconds=1, longest_wait_seconds=2
+)
+#: someone is looking, and what is sent must not arrive twice: the SDK would repeat a
+#: request whose answer was lost
+ONCE = Patience(
+    timeout_seconds=9, retries=0, longest_sleep_seconds=0, longest_wait_seconds=2
+)
 #: a worker, within the deadline of its run
-WORKER = Patience(timeout_seconds=20, retries=3, longest_sleep_seconds=10)
+WORKER = Patience(
+    timeout_seconds=20, retries=3, longest_sleep_seconds=10, longest_wait_seconds=30
+)
 
 _lock = threading.Lock()
 _transports: dict[tuple[int, str, Patience], RequestsTransport] = {}

@@ -6,6 +6,7 @@ from globus_sdk.scopes import (
     Scope,
     ScopeParseError,
     ScopeParser,
+    TimersScopes,
     TransferScopes,
 )
 
@@ -17,6 +18,7 @@ RESOURCE_SERVERS = {
     scopes.AUTH: "Globus Auth – who you are",
     scopes.TRANSFER: "Globus Transfer – your data",
     scopes.GROUPS: "Globus Groups – whom you work with",
+    scopes.TIMERS: "Globus Timers – what is repeated for you",
 }
 RIGHTS = {
     "openid": "know which identity you signed in with",
@@ -32,6 +34,13 @@ RIGHTS = {
     str(GroupsScopes.view_my_groups_and_memberships): (
         "see your groups and your roles in them"
     ),
+    str(GroupsScopes.all): "answer invitations to groups, and change your groups",
+    str(TimersScopes.timer): "make and change timers, which repeat transfers",
+}
+MEMBERSHIPS = {
+    "active": "a member",
+    "invited": "invited",
+    "pending": "waiting for approval",
 }
 ROLES = {"admin": "administrator", "manager": "manager", "member": "member"}
 
@@ -61,5 +70,19 @@ def _right(scope: Scope) -> str:
 
 
 @register.filter
+def consent_words(scope_string: str) -> str:
+    """One scope; the data access of a collection by its id."""
+    collections = scopes.collections_in([scope_string])
+    if collections and scope_string not in RIGHTS:
+        return f"reach the data on collection {', '.join(map(str, collections))}"
+    return RIGHTS.get(scope_string, scope_string)
+
+
+@register.filter
 def role_words(role: str) -> str:
     return ROLES.get(role, role)
+
+
+@register.filter
+def membership_words(status: str) -> str:
+    return MEMBERSHIPS.get(status, status)

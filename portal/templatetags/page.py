@@ -7,11 +7,19 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.http import urlencode
 
 register = template.Library()
 
 BINARY_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 UNIT_STEP = 1024
+
+
+@register.simple_tag
+def querystring_of(**values: str | None) -> str:
+    """An address's query of what has a value; unlike ``querystring``, of that only."""
+    given = {name: value for name, value in values.items() if value}
+    return f"?{urlencode(given)}" if given else "?"
 
 
 @register.simple_tag
@@ -43,6 +51,13 @@ def exactly(moment: datetime | None) -> str:
     if moment is None:
         return "–"
     return _time(moment, _exact(moment))
+
+
+@register.filter
+def precisely(moment: datetime) -> str:
+    """“03:20:05 UTC”, for moments that lie close together."""
+    local = timezone.localtime(moment)
+    return _time(moment, f"{local:%H:%M:%S} {local.tzname()}")
 
 
 def _exact(moment: datetime) -> str:

@@ -20,8 +20,10 @@ from sandbox.auth.errors import (
     not_found,
     unauthorized,
 )
+from sandbox.knobs import current as knobs
 from sandbox.models import Client, Identity, Token
 from sandbox.runtime import runtime
+from sandbox.wire import UNEXPECTED
 
 
 @auth_view("GET")
@@ -107,6 +109,8 @@ def introspect(request: HttpRequest) -> HttpResponse:
 
 def _may_introspect(client: Client, token: Token) -> bool:
     """Those in ``aud``: the client, and the resource server that the token is for."""
+    if not knobs.introspect_only_audience:
+        return True
     server = scopes.server_of(client.pk)
     return client.pk == token.client_id or server == token.resource_server
 
@@ -211,5 +215,6 @@ def consents_list(request: HttpRequest, identity_id: str) -> HttpResponse:
 
 
 def unknown(request: HttpRequest) -> HttpResponse:
+    request.META[UNEXPECTED] = True
     failure = not_found(f"No route {request.method} {request.path}")
     return json_answer(failure.document, failure.status)

@@ -152,7 +152,8 @@ def check_answerable(asked: Asked, query: list[tuple[str, str]]) -> Asked:
     :raises BackToClient: the client learns the reason
     """
     names = [name for name, _ in query]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated and knobs.repeated_parameter == "invalid_request":
         raise BackToClient("invalid_request", REPEATED + ", ".join(repeated))
     if asked.parameters.get("response_type") != "code":
         raise BackToClient("unsupported_response_type", "Only code is served")
@@ -225,6 +226,7 @@ def _question(
     *,
     session: BrowserSession | None = None,
     began: float | None = None,
+    is_unanswered: bool = False,
 ) -> HttpResponse:
     """Ask who the person is and what they allow; again, when a step is missing."""
     session = session or sessions.current(request)
@@ -234,6 +236,7 @@ def _question(
     context = {
         "client": asked.client,
         "people": people,
+        "is_unanswered": is_unanswered,
         "chosen": _preselected(asked, people, session),
         "lines": list(_lines(asked.scopes)),
         "offline": asked.offline,
@@ -249,13 +252,16 @@ def _question(
 def _preselected(
     asked: Asked, people: list[Identity], session: BrowserSession | None
 ) -> str:
-    """The hinted person, or who is signed in, or the first."""
+    """The hinted person, or who is signed in; else the person chooses.
+
+    Somebody must be chosen knowingly: who only presses the button is asked again.
+    """
     hinted = find_person(asked.parameters.get("login_hint", ""))
     known = sessions.person_of(session) if session else None
     for one in (hinted, known):
         if one in people:
             return one.pk
-    return people[0].pk if people else ""
+    return ""
 
 
 def _lines(wanted: list[Scope], depth: int = 0) -> list[dict[str, object]]:
@@ -291,9 +297,9 @@ def _decided(request: HttpRequest, asked: Asked) -> HttpResponse:
     person = Identity.objects.filter(
         pk=request.POST.get("identity", ""), is_client=False
     ).first()
-    if person is None:
-        return _question(request, asked)
     began = _began(request)
+    if person is None:
+        return _question(request, asked, began=began, is_unanswered=True)
     session, key = _sign_in(request, asked, person, began)
     if requirements.missing(asked.wanted, session, began):
         answer = _question(request, asked, session=session, began=began)

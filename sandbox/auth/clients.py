@@ -14,7 +14,7 @@ from sandbox.models import Client
 
 
 def _refused() -> AuthFailure:
-    return oauth_error("invalid_client", status=401)
+    return oauth_error("invalid_client", status=knobs.invalid_client_status)
 
 
 def basic_credentials(request: HttpRequest) -> tuple[str, str] | None:

@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 
 from sandbox.answers import json_answer
+from sandbox.knobs import current as knobs
+from sandbox.wire import UNEXPECTED
 
 View = Callable[..., HttpResponse]
 
@@ -24,9 +26,14 @@ class AuthFailure(Exception):
 
 
 def oauth_error(
-    error: str, description: str = "", *, status: int = 400, **more: Any
+    error: str, description: str = "", *, status: int | None = None, **more: Any
 ) -> AuthFailure:
-    """The form of RFC 6749 section 5.2."""
+    """The form of RFC 6749 section 5.2.
+
+    :param status: None is what the knob says, 400 by default
+    """
+    if status is None:
+        status = knobs.oauth_error_status
     document: dict[str, Any] = {"error": error}
     if description:
         document["error_description"] = description
@@ -78,6 +85,7 @@ def auth_view(*methods: str) -> Callable[[View], View]:
         def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
                 if request.method not in methods:
+                    request.META[UNEXPECTED] = True
                     raise method_not_allowed(request.method, request.path)
                 return view(request, *args, **kwargs)
             except AuthFailure as failure:

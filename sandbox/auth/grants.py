@@ -105,7 +105,7 @@ def wanted_scopes(text: str) -> list[Scope]:
 def authorization_code(request: HttpRequest) -> dict[str, Any]:
     """RFC 6749 section 4.1.3, with PKCE (RFC 7636 section 4.6)."""
     client = calling_client(request)
-    code = _used_code(request.POST.get("code", ""))
+    code = used_code(request.POST.get("code", ""))
     if code is None or code.client_id != client.pk:
         raise invalid_grant()
     if code.redirect_uri != request.POST.get("redirect_uri", ""):
@@ -122,7 +122,7 @@ def authorization_code(request: HttpRequest) -> dict[str, Any]:
 
 
 @transaction.atomic
-def _used_code(text: str) -> AuthorizationCode | None:
+def used_code(text: str) -> AuthorizationCode | None:
     """Find the code and use it up, so that of two exchanges one fails."""
     unused = AuthorizationCode.objects.filter(
         code_hash=tokens.hashed(text), used=False, expires_at__gt=clock.now()
@@ -233,7 +233,7 @@ def _approved(parts: QuerySet[Consent], asked: list[str] | None) -> list[Consent
     if unapproved := sorted(set(asked) - consented):
         raise oauth_error(
             "dependent_consent_required",
-            status=403,
+            status=knobs.dependent_consent_status,
             errors=[{"unapproved_scopes": unapproved}],
         )
     return list(parts.filter(scope_name__in=asked))

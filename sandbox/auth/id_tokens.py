@@ -60,19 +60,6 @@ def forge(claims: dict[str, Any], way: str) -> None:
             claims["iat"] += 3_600
 
 
-FORGERIES = (
-    "",
-    "iss",
-    "aud",
-    "nonce",
-    "at_hash",
-    "expired",
-    "future_iat",
-    "signature",
-    "missing",
-)
-
-
 def at_hash(access_token: str) -> str:
     """Left half of the SHA-512, as RS512 asks (OpenID Connect Core 3.1.3.6)."""
     half = hashlib.sha512(access_token.encode()).digest()[:32]

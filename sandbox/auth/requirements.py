@@ -4,7 +4,7 @@ The parameters are those of globus-services.md section 2.2. A requirement looks 
 proofs of the browser's session: who signed in, when, and with how many factors.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,13 +116,12 @@ def missing(
     if not proofs:
         words.append("sign in again" if session else "sign in")
     words += [f"sign in as {_name(one)}" for one in _missing_ids(wanted, proofs)]
-    if wanted.domains and not any(_is_of(one, wanted.domains) for one in proofs):
-        words.append(f"sign in with {' or '.join(wanted.domains)}")
-    words += [
-        f"satisfy the policy “{policy.display_name}”"
-        for policy in wanted.policies
-        if not _satisfies(policy, proofs)
-    ]
+    if domains := _missing_domains(wanted, proofs):
+        words.append(f"sign in with {_joined(domains, knobs.required_domains)}")
+    if policies := _missing_policies(wanted, proofs):
+        names = [f"“{policy.display_name}”" for policy in policies]
+        several = "policies" if len(names) > 1 else "policy"
+        words.append(f"satisfy the {several} {_joined(names, knobs.required_policies)}")
     if wanted.mfa and not any(_has_mfa(proof) for proof in proofs.values()):
         words.append("use a second factor")
     if proofs and _is_too_old(wanted, proofs):
@@ -140,6 +139,28 @@ def _proofs(session: BrowserSession | None, since: float | None) -> Proofs:
         for one, proof in every.items()
         if since is None or proof["auth_time"] >= since
     }
+
+
+def _joined(names: Sequence[str], how_many: str) -> str:
+    return (" or " if how_many == "any" else " and ").join(names)
+
+
+def _missing_domains(wanted: Requirements, proofs: Proofs) -> tuple[str, ...]:
+    """The domains of which nobody signed in; with ``any`` one of them is enough."""
+    lacking = tuple(
+        domain
+        for domain in wanted.domains
+        if not any(_is_of(one, (domain,)) for one in proofs)
+    )
+    is_enough = knobs.required_domains == "any" and len(lacking) < len(wanted.domains)
+    return () if is_enough else lacking
+
+
+def _missing_policies(wanted: Requirements, proofs: Proofs) -> tuple[Policy, ...]:
+    """The policies that the session lacks; with ``any`` one of them is enough."""
+    lacking = tuple(one for one in wanted.policies if not _satisfies(one, proofs))
+    is_enough = knobs.required_policies == "any" and len(lacking) < len(wanted.policies)
+    return () if is_enough else lacking
 
 
 def _missing_ids(wanted: Requirements, proofs: Proofs) -> list[str]:
@@ -194,12 +215,23 @@ def useful(
     )
     if lacking := _missing_ids(wanted, proofs):
         return [one for one in people if one.pk in lacking]
-    if wanted.domains and not any(_is_of(one, wanted.domains) for one in proofs):
-        return [one for one in people if _is_of(one, wanted.domains)]
-    for policy in wanted.policies:
-        if policy.domains and not _satisfies(policy, proofs):
-            return [one for one in people if _is_of(one, tuple(policy.domains))]
+    if domains := _missing_domains(wanted, proofs):
+        return [one for one in people if _is_of(one, domains)]
+    if policies := _missing_policies(wanted, proofs):
+        return [one for one in people if _helps(one, policies)]
     return people
+
+
+def _helps(identity: Identity, policies: tuple[Policy, ...]) -> bool:
+    """Whether a sign-in as this identity could satisfy the next policy, or, when any
+    of them is enough, one of them."""
+    tried = policies
+    if knobs.required_policies == "all":
+        tried = tuple(one for one in policies if one.domains)[:1]
+    return not tried or any(
+        not policy.domains or _is_of(identity, tuple(policy.domains))
+        for policy in tried
+    )
 
 
 def of_person(wanted: Requirements, person: Identity) -> list[Identity]:
@@ -209,7 +241,10 @@ def of_person(wanted: Requirements, person: Identity) -> list[Identity]:
             "-is_primary", "username"
         )
     )
-    domains = [wanted.domains, *(tuple(policy.domains) for policy in wanted.policies)]
+    every = [tuple(policy.domains) for policy in wanted.policies]
+    if knobs.required_domains == "all":
+        every += [(domain,) for domain in wanted.domains]
+    domains = [wanted.domains, *every]
     chosen = [one for one in linked if one.pk in wanted.identities]
     for some in filter(None, domains):
         if not any(_is_of(one, some) for one in [*chosen, person]):

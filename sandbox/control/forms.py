@@ -107,16 +107,48 @@ def generated(request: HttpRequest) -> dict[str, Any]:
 
 
 def collection(request: HttpRequest) -> dict[str, Any]:
+    """What is filled in; the rest of the collection stays as it is.
+
+    :raises ValueError: a field holds what it cannot
+    """
     given = filled(request)
-    minutes = given.get("authentication_timeout_mins")
+    found: dict[str, Any] = {"collection": given.get("collection", "")}
+    for name in ("connected", "paused", "public", "high_assurance"):
+        if name in given:
+            found[name] = _yes_or_no(name, given[name])
+    if "session_domain" in given:
+        found["session_domain"] = given["session_domain"].strip()
+    if "authentication_timeout_mins" in given:
+        minutes = int(given["authentication_timeout_mins"])
+        found["authentication_timeout_mins"] = minutes or None
+    if "denied_paths" in given:
+        found["denied_paths"] = given["denied_paths"].split()
+    return found
+
+
+def _yes_or_no(name: str, text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError(f"{name} is yes or no")
+    return text == "yes"
+
+
+def pause(request: HttpRequest) -> dict[str, Any]:
+    """A pause rule; no operation ticked is all of them."""
+    given = filled(request)
+    names = ("collection", "message", "identity_id")
+    found: dict[str, Any] = {name: given[name] for name in names if name in given}
+    wanted = [str(one) for one in request.POST.getlist("pauses")]
+    return found | ({"pauses": wanted} if wanted else {})
+
+
+def policy(request: HttpRequest) -> dict[str, Any]:
+    given = filled(request)
+    seconds = given.get("timeout_seconds")
     return {
-        "collection": given.get("collection", ""),
-        "authentication_timeout_mins": int(minutes) if minutes else None,
-        "session_domain": given.get("session_domain", ""),
-        **{
-            name: name in request.POST
-            for name in ("connected", "paused", "public", "high_assurance")
-        },
+        "policy": given.get("policy", ""),
+        "domains": given.get("domains", "").split(),
+        "timeout_seconds": int(seconds) if seconds else None,
+        "required_mfa": "required_mfa" in request.POST,
     }
 
 

@@ -1,6 +1,6 @@
 # Paths are plain text here: fast, and any bytes may be a name.
 # ruff: noqa: PTH103
-"""The knobs over HTTP, JSON in and out, and the page that shows them.
+"""The knobs over HTTP, JSON in and out; ``page.py`` has the forms for people.
 
 Whoever writes here must send JSON: a form of a foreign web page cannot, and its
 script would have to ask first and get no answer.
@@ -16,22 +16,19 @@ from django.http import HttpRequest, HttpResponse
 
 from sandbox import background, clock, knobs, planting, seed
 from sandbox.answers import json_answer, json_body
-from sandbox.auth import consents, id_tokens, keys
-from sandbox.control import forms
+from sandbox.auth import consents, keys
 from sandbox.models import (
     AuthorizationCode,
     Client,
     Collection,
     Consent,
-    Group,
-    Identity,
     PauseRule,
     Policy,
     Token,
 )
-from sandbox.pages import page
 from sandbox.runtime import runtime
 from sandbox.transfer import lazy, limits, paths, pauses
+from sandbox.transfer.errors import TransferFailure
 from sandbox.wire import Fault, wire
 
 Document = dict[str, Any]
@@ -71,13 +68,11 @@ def _get_health(asked: Document) -> Document:
     return {"ok": True, "is_globus": False, "url": runtime.url, "pid": os.getpid()}
 
 
-def _get_knobs(asked: Document) -> Document:
+def get_knobs(asked: Document) -> Document:
     return knobs.as_dict()
 
 
-def _set_knobs(asked: Document) -> Document:
-    if asked.get("forge_id_token", "") not in id_tokens.FORGERIES:
-        raise Refused(f"forge_id_token is one of {id_tokens.FORGERIES}")
+def set_knobs(asked: Document) -> Document:
     knobs.change(asked)
     background.wake()
     return knobs.as_dict()
@@ -88,7 +83,7 @@ def _get_clock(asked: Document) -> Document:
     return {"now": now, "iso": clock.iso(now), "speed": clock.speed()}
 
 
-def _set_clock(asked: Document) -> Document:
+def set_clock(asked: Document) -> Document:
     """``advance`` by seconds, ``set`` to a moment, or change the ``speed``."""
     if unknown := set(asked) - {"advance", "set", "speed"}:
         raise Refused(f"The clock has no {sorted(unknown)}")
@@ -108,7 +103,7 @@ def _get_faults(asked: Document) -> Document:
     return {"faults": wire.faults(), "latencies": wire.latencies()}
 
 
-def _add_fault(asked: Document) -> Document:
+def add_fault(asked: Document) -> Document:
     if unknown := set(asked) - {field.name for field in fields(Fault)}:
         raise Refused(f"A fault has no {sorted(unknown)}")
     fault = Fault(**asked)
@@ -118,12 +113,12 @@ def _add_fault(asked: Document) -> Document:
     return asdict(fault)
 
 
-def _clear_faults(asked: Document) -> Document:
+def clear_faults(asked: Document) -> Document:
     wire.clear_faults()
     return _get_faults({})
 
 
-def _set_latency(asked: Document) -> Document:
+def set_latency(asked: Document) -> Document:
     wire.set_latency(str(asked["route"]), float(asked["seconds"]))
     return {"latencies": wire.latencies()}
 
@@ -132,12 +127,12 @@ def _get_requests(asked: Any) -> Document:
     return {"requests": wire.requests(asked.get("path", ""))}
 
 
-def _clear_requests(asked: Document) -> Document:
+def clear_requests(asked: Document) -> Document:
     wire.clear_log()
     return {"requests": []}
 
 
-def _reset(asked: Document) -> Document:
+def reset_all(asked: Document) -> Document:
     """Seeded state again: knobs, clock, faults, log, rows and files."""
     background.stop()
     try:
@@ -154,7 +149,7 @@ def _reset(asked: Document) -> Document:
     return {"reset": True}
 
 
-def _wipe_tokens(asked: Document) -> Document:
+def delete_tokens(asked: Document) -> Document:
     """``kind`` and ``resource_server`` narrow it down."""
     found = Token.objects.all()
     for name in ("kind", "resource_server"):
@@ -167,7 +162,7 @@ def _wipe_tokens(asked: Document) -> Document:
     return {"deleted": count}
 
 
-def _expire_tokens(asked: Document) -> Document:
+def expire_tokens(asked: Document) -> Document:
     """Let all tokens of the kind ``expire`` run out now."""
     kind = asked.get("expire")
     if kind not in (Token.Kind.ACCESS, Token.Kind.REFRESH):
@@ -176,7 +171,7 @@ def _expire_tokens(asked: Document) -> Document:
     return {"expired": found.update(expires_at=clock.now())}
 
 
-def _withdraw_consents(asked: Document) -> Document:
+def delete_consents(asked: Document) -> Document:
     """``username``, ``client_id`` and ``scope_name`` narrow it down."""
     found = Consent.objects.all()
     if "username" in asked:
@@ -190,20 +185,18 @@ def _withdraw_consents(asked: Document) -> Document:
     return {"deleted": count}
 
 
-def _add_redirect_uri(asked: Document) -> Document:
+def add_redirect_uri(asked: Document) -> Document:
     """For ``client_id``, or the seeded portal client."""
     client_id = asked.get("client_id", seed.PORTAL_CLIENT_ID)
     planting.register_redirect_uris([str(asked["redirect_uri"])], client_id=client_id)
     return {"redirect_uris": Client.objects.get(pk=client_id).redirect_uris}
 
 
-#: what the page shows of the log
-LAST_REQUESTS = 20
 MOST_GENERATED = 2_000_000
 MOST_IN_TREE = 100_000_000
 
 
-def _generate(asked: Document) -> Document:
+def make_directory(asked: Document) -> Document:
     """Make ``count`` files of ``size`` bytes in ``path`` of ``collection``.
 
     With ``levels`` of so many ``directories`` it is a tree, in which each directory
@@ -218,7 +211,10 @@ def _generate(asked: Document) -> Document:
     path = str(asked["path"]).strip("/")
     if ".." in path.split("/"):
         raise Refused("path must not hold ..")
-    directory = f"{paths.root(found)}/{path}"
+    try:
+        directory = paths.place_at(found, path).target
+    except TransferFailure as failure:
+        raise Refused(failure.message) from failure
     os.makedirs(directory, exist_ok=True)
     prefix = str(asked.get("prefix", "file-"))
     suffix = str(asked.get("suffix", ".dat"))
@@ -267,19 +263,25 @@ _COLLECTION_KNOBS = frozenset(
 )
 
 
-def _set_collection(asked: Document, collection_id: str) -> Document:
+def set_collection(asked: Document, collection_id: str) -> Document:
     if unknown := set(asked) - _COLLECTION_KNOBS:
         raise Refused(f"A collection has no knob {sorted(unknown)}")
     for name in ("connected", "paused", "public", "high_assurance"):
         if not isinstance(asked.get(name, True), bool):
             raise Refused(f"{name} is true or false")
-    if not Collection.objects.filter(pk=collection_id).update(**asked):
+    denied = asked.get("denied_paths", [])
+    if not isinstance(denied, list) or not all(isinstance(one, str) for one in denied):
+        raise Refused("denied_paths is a list of paths")
+    found = Collection.objects.filter(pk=collection_id)
+    if not found.exists():
         raise Refused(f"No collection {collection_id}")
+    if asked:
+        found.update(**asked)
     background.wake()
     return {"updated": collection_id}
 
 
-def _add_pause_rule(asked: Document) -> Document:
+def add_pause_rule(asked: Document) -> Document:
     """Pause everything, or the operations ``pauses``, on ``collection``."""
     wanted = asked.get("pauses", list(pauses.OPERATIONS))
     if not set(wanted) <= set(pauses.OPERATIONS):
@@ -298,7 +300,7 @@ def _add_pause_rule(asked: Document) -> Document:
     return {"id": rule.pk}
 
 
-def _clear_pause_rules(asked: Document) -> Document:
+def clear_pause_rules(asked: Document) -> Document:
     """All, or the one with this ``id``."""
     found = PauseRule.objects.all()
     if "id" in asked:
@@ -309,7 +311,7 @@ def _clear_pause_rules(asked: Document) -> Document:
     return {"deleted": count}
 
 
-def _set_policy(asked: Document, policy_id: str) -> Document:
+def set_policy(asked: Document, policy_id: str) -> Document:
     """Make or change an authentication policy for ``session_required_policies``."""
     known = {field.name for field in Policy._meta.concrete_fields} - {"id"}
     if unknown := set(asked) - known:
@@ -319,67 +321,23 @@ def _set_policy(asked: Document, policy_id: str) -> Document:
     return {"policy": policy_id}
 
 
-def _rotate_key(asked: Document) -> Document:
+def new_key(asked: Document) -> Document:
     keys.rotate(runtime.data)
     return keys.jwks()
 
 
 health = knob(GET=_get_health)
-knobs_view = knob(GET=_get_knobs, POST=_set_knobs)
-clock_view = knob(GET=_get_clock, POST=_set_clock)
-faults = knob(GET=_get_faults, POST=_add_fault, DELETE=_clear_faults)
-latency = knob(POST=_set_latency)
-requests = knob(GET=_get_requests, DELETE=_clear_requests)
-reset = knob(POST=_reset)
-wipe_tokens = knob(POST=_expire_tokens, DELETE=_wipe_tokens)
-withdraw_consents = knob(DELETE=_withdraw_consents)
-redirect_uris = knob(POST=_add_redirect_uri)
-generate = knob(POST=_generate)
-collection = knob(POST=_set_collection)
-rotate_key = knob(POST=_rotate_key)
-policy = knob(POST=_set_policy)
-pause_rules = knob(POST=_add_pause_rule, DELETE=_clear_pause_rules)
-
-
-def _turn_collection(asked: Document) -> Document:
-    return _set_collection(asked, asked.pop("collection"))
-
-
-form_knobs = forms.form(_set_knobs, forms.typed_knobs)
-form_clock = forms.form(_set_clock, forms.clock)
-form_latency = forms.form(_set_latency, forms.latency)
-form_fault = forms.form(_add_fault, forms.fault)
-form_no_faults = forms.form(_clear_faults, forms.nothing)
-form_generate = forms.form(_generate, forms.generated)
-form_collection = forms.form(_turn_collection, forms.collection)
-form_wipe = forms.form(_wipe_tokens, forms.filled)
-form_reset = forms.form(_reset, forms.nothing)
-form_rotate_key = forms.form(_rotate_key, forms.nothing)
-
-
-def index(request: HttpRequest) -> HttpResponse:
-    """What is in the sandbox, for whoever opens it in a browser."""
-    return page(
-        request,
-        "index.html",
-        {
-            "url": runtime.url,
-            "people": Identity.objects.filter(is_client=False).order_by("username"),
-            "clients": Client.objects.order_by("name"),
-            "secrets": seed.SECRETS if runtime.seed == "demo" else {},
-            "collections": Collection.objects.select_related("owner").order_by(
-                "display_name"
-            ),
-            "groups": Group.objects.order_by("name"),
-            "knobs": [
-                {"name": name, "value": value, "is_flag": isinstance(value, bool)}
-                for name, value in knobs.as_dict().items()
-            ],
-            "clock": clock.iso(clock.now()),
-            "speed": clock.speed(),
-            "faults": wire.faults(),
-            "latencies": wire.latencies().items(),
-            "requests": wire.requests()[-LAST_REQUESTS:][::-1],
-            "token": forms.TOKEN,
-        },
-    )
+knobs_view = knob(GET=get_knobs, POST=set_knobs)
+clock_view = knob(GET=_get_clock, POST=set_clock)
+faults = knob(GET=_get_faults, POST=add_fault, DELETE=clear_faults)
+latency = knob(POST=set_latency)
+requests = knob(GET=_get_requests, DELETE=clear_requests)
+reset = knob(POST=reset_all)
+wipe_tokens = knob(POST=expire_tokens, DELETE=delete_tokens)
+withdraw_consents = knob(DELETE=delete_consents)
+redirect_uris = knob(POST=add_redirect_uri)
+generate = knob(POST=make_directory)
+collection = knob(POST=set_collection)
+rotate_key = knob(POST=new_key)
+policy = knob(POST=set_policy)
+pause_rules = knob(POST=add_pause_rule, DELETE=clear_pause_rules)

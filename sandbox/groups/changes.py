@@ -22,6 +22,7 @@ from sandbox.groups.views import (
     policies_of,
     visible_group,
 )
+from sandbox.knobs import current as knobs
 from sandbox.models import Group, Identity, Membership, Setting, Token
 
 ROLES = ("member", "manager", "admin")
@@ -256,7 +257,8 @@ class Batch:
         if membership.role != "admin" or membership.status != "active":
             return
         others = self.group.memberships.filter(role="admin", status="active")
-        if not others.exclude(pk=membership.pk).exists():
+        is_last = not others.exclude(pk=membership.pk).exists()
+        if is_last and knobs.keep_last_admin:
             raise ActionFailed("LAST_ADMIN", "A group needs an admin")
 
 

@@ -42,6 +42,10 @@ urlpatterns = [
         by_method(GET=changes.fields, PUT=changes.set_fields),
     ),
     path(
+        f"{_GROUP}/subscription_admin_verified",
+        by_method(PUT=views.verify_by_subscription),
+    ),
+    path(
         "preferences",
         by_method(GET=changes.preferences, PUT=changes.set_preferences),
     ),

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from sandbox import scopes
 from sandbox.answers import bearer_token, json_answer
 from sandbox.auth import tokens
+from sandbox.knobs import current as knobs
 from sandbox.models import Group, Identity, Membership, Token
 from sandbox.wire import UNEXPECTED
 
@@ -107,7 +108,11 @@ def visible_group(token: Token, group_id: str) -> tuple[Group, list[Membership]]
     """
     found = Group.objects.filter(pk=group_id.lower()).first()
     mine = [] if found is None else memberships_of(found, identity_ids(token))
-    if found is None or not _is_visible(found, mine):
+    if found is None:
+        raise GroupsFailure(404, "NOT_FOUND", f"No group {group_id}")
+    if not _is_visible(found, mine):
+        if knobs.private_group_status == 403:
+            raise GroupsFailure(403, "FORBIDDEN", "This group is private")
         raise GroupsFailure(404, "NOT_FOUND", f"No group {group_id}")
     return found, mine
 
@@ -209,6 +214,15 @@ def subscription(
 ) -> dict[str, Any]:
     """No group of the sandbox carries a subscription."""
     raise GroupsFailure(404, "NOT_FOUND", f"No subscription {subscription_id}")
+
+
+@groups_view
+def verify_by_subscription(
+    request: HttpRequest, token: Token, group_id: str
+) -> dict[str, Any]:
+    """Only a subscription's admin could, and there are no subscriptions."""
+    visible_group(token, group_id)
+    raise GroupsFailure(403, "FORBIDDEN", "You administer no subscription")
 
 
 @groups_view

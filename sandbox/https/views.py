@@ -13,7 +13,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.http import http_date
@@ -21,6 +21,8 @@ from django.utils.http import http_date
 from sandbox import scopes
 from sandbox.answers import bearer_token, json_answer
 from sandbox.auth import tokens
+from sandbox.https import browser
+from sandbox.knobs import current as knobs
 from sandbox.models import AccessRule, Collection
 from sandbox.runtime import runtime
 from sandbox.transfer.access import (
@@ -34,7 +36,7 @@ from sandbox.transfer.access import (
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.errors import TransferFailure
 from sandbox.transfer.paths import Place, place, place_at
-from sandbox.wire import SENT_PATH
+from sandbox.wire import SENT_PATH, UNEXPECTED
 
 CHUNK = 256 * 1024
 _numbers = itertools.count()
@@ -53,6 +55,13 @@ class Refused(Exception):
 
 def https(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """GET, HEAD, PUT and DELETE of one file."""
+    answer = _served(request)
+    if request.method == "HEAD" and isinstance(answer, HttpResponse):
+        answer.content = b""  # also of an error, RFC 9110 section 9.3.2
+    return answer
+
+
+def _served(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     collection_id, path = _asked(request)
     try:
         collection = get_collection(collection_id)
@@ -76,6 +85,13 @@ def _asked(request: HttpRequest) -> tuple[str, str]:
 def _error(
     status: int, code: str, message: str, headers: dict[str, str]
 ) -> HttpResponse:
+    if knobs.https_error_body == "text":
+        return HttpResponse(
+            f"{message}\n",
+            status=status,
+            content_type="text/plain; charset=utf-8",
+            headers=headers,
+        )
     return json_answer({"code": code, "message": message}, status, headers)
 
 
@@ -87,8 +103,13 @@ def _status(failure: TransferFailure) -> int:
 def _answer(
     request: HttpRequest, collection: Collection, path: str
 ) -> HttpResponse | StreamingHttpResponse:
+    if request.method == "GET" and browser.is_coming_back(request, path):
+        return _came_back(request, collection)
     caller = _caller(request, collection)
-    match request.method:
+    method = request.method
+    if method == "HEAD" and not knobs.https_head:
+        method = "none"
+    match method:
         case "GET" | "HEAD":
             if caller is None:
                 return _anonymous(request, collection, path)
@@ -97,6 +118,7 @@ def _answer(
             return _write(request, _writable(request, caller, collection, path))
         case "DELETE":
             return _delete(_writable(request, caller, collection, path))
+    request.META[UNEXPECTED] = True
     raise Refused(
         405, "MethodNotAllowed", "Not served here", Allow="GET, HEAD, PUT, DELETE"
     )
@@ -108,9 +130,14 @@ def _caller(request: HttpRequest, collection: Collection) -> Caller | None:
     :raises Refused: a token that is not for this collection, or of another scope
     """
     text = bearer_token(request)
-    if not text:
-        return None
-    token = tokens.find_access_token(text, collection.pk)
+    token = tokens.find_access_token(
+        text or browser.session_token(request), collection.pk
+    )
+    wanted = browser.wanted_scopes(collection)
+    if token is None and knobs.https_transfer_tokens:
+        token, wanted = tokens.find_access_token(text, scopes.TRANSFER), []
+    if token is None and not text:
+        return None  # a browser whose session ran out signs in again
     if token is None:
         raise Refused(
             401,
@@ -118,11 +145,11 @@ def _caller(request: HttpRequest, collection: Collection) -> Caller | None:
             "The token is not valid for this collection",
             WWW_Authenticate='Bearer error="invalid_token"',
         )
-    if scopes.https(collection.pk) not in token.scope.split():
+    if lacking := set(wanted) - set(token.scope.split()):
         raise Refused(
             403,
             "PermissionDenied",
-            "The token lacks the https scope",
+            f"The token lacks {', '.join(sorted(lacking))}",
             WWW_Authenticate='Bearer error="insufficient_scope"',
         )
     caller = Caller.of_token(token)
@@ -132,22 +159,19 @@ def _caller(request: HttpRequest, collection: Collection) -> Caller | None:
 
 def _sign_in(request: HttpRequest, collection: Collection) -> HttpResponse:
     """To Auth, for whoever may be a browser; a script is told 401."""
-    if request.headers.get("X-Requested-With") == "XMLHttpRequest":
+    is_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
+    if is_script and knobs.https_script_status == 401:
         raise Refused(
             401, "AuthenticationRequired", "Sign in first", WWW_Authenticate="Bearer"
         )
-    query = urlencode(
-        {
-            "client_id": collection.pk,
-            "response_type": "code",
-            "scope": scopes.https(collection.pk),
-            "redirect_uri": f"{runtime.url}/https/{collection.pk}/",
-            "state": request.path,
-        }
-    )
-    answer = HttpResponse(status=302)
-    answer["Location"] = f"{runtime.auth_url}/v2/oauth2/authorize?{query}"
-    answer["Cache-Control"] = "no-store"
+    return browser.to_auth(request, collection)
+
+
+def _came_back(request: HttpRequest, collection: Collection) -> HttpResponse:
+    answer = browser.come_back(request, collection)
+    if answer is None:
+        error = request.GET.get("error", "")
+        raise Refused(403, "PermissionDenied", f"Nobody signed in here. {error}")
     return answer
 
 
@@ -242,14 +266,18 @@ def _headers(
     shown = quote(os.fsencode(name))
     return {
         "Content-Type": kind,
-        "Accept-Ranges": "bytes",
-        "ETag": f'"{details.st_mtime_ns:x}-{details.st_size:x}"',
+        **({"Accept-Ranges": "bytes"} if knobs.https_ranges else {}),
+        **({"ETag": _etag(details)} if knobs.https_etag else {}),
         "Last-Modified": http_date(details.st_mtime),
         "Content-Disposition": f"{way}; filename*=UTF-8''{shown}",
         # Files are anybody's: a page among them must not run as this origin.
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "X-Content-Type-Options": "nosniff",
     }
+
+
+def _etag(details: os.stat_result) -> str:
+    return f'"{details.st_mtime_ns:x}-{details.st_size:x}"'
 
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
@@ -263,11 +291,14 @@ def _range(
     :raises Refused: 416, the range lies behind the end
     """
     size = details.st_size
-    if request.headers.get("If-None-Match") == headers["ETag"]:
+    etag = headers.get("ETag", "")
+    if etag and request.headers.get("If-None-Match") == etag:
         return 0, size - 1, 304
+    if not knobs.https_ranges:
+        return 0, size - 1, 200
     match = _RANGE.fullmatch(request.headers.get("Range", ""))
-    condition = request.headers.get("If-Range", headers["ETag"])
-    is_current = condition in (headers["ETag"], headers["Last-Modified"])
+    condition = request.headers.get("If-Range", headers["Last-Modified"])
+    is_current = condition in (etag, headers["Last-Modified"])
     if match is None or not is_current or match[1] + match[2] == "":
         return 0, size - 1, 200
     if match[1]:
@@ -320,7 +351,9 @@ def _write(request: HttpRequest, where: Place) -> HttpResponse:
         if os.path.exists(unfinished):
             os.unlink(unfinished)
         raise Refused(400, "BadRequest", os.strerror(err.errno or 0)) from err
-    return HttpResponse(status=201 if is_new else 204)
+    return HttpResponse(
+        status=knobs.https_created_status if is_new else knobs.https_changed_status
+    )
 
 
 def _delete(where: Place) -> HttpResponse:
@@ -330,4 +363,4 @@ def _delete(where: Place) -> HttpResponse:
         raise Refused(409, "Conflict", f"'{where.path}' is not a file") from err
     except OSError as err:
         raise Refused(404, "NotFound", f"There is no '{where.path}'") from err
-    return HttpResponse(status=204)
+    return HttpResponse(status=knobs.https_changed_status)

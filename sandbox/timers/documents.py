@@ -84,6 +84,8 @@ def _activity(timer: Timer) -> dict[str, Any] | None:
     if timer.status == "inactive":
         return {"code": "paused"}
     last = timer.runs.order_by("-pk").first()
+    if timer.retry_at is not None and last:
+        return {"code": "retrying", "start_timestamp": clock.iso(last.ran_at)}
     if last and Task.objects.filter(pk=last.task_id, completed_at=None).exists():
         return {"code": "run_in_progress", "start_timestamp": clock.iso(last.ran_at)}
     return {

@@ -2,7 +2,9 @@
 
 Ticks that a jump of the clock passed over are all run, one after the other: in the
 time that was jumped they would have been. A tick is skipped, and not counted, when
-the task of the tick before has not ended and will not by itself.
+the task of the tick before has not ended and will not by itself. A submission that
+fails is tried again for 45 minutes or half an interval, and an owner's timers
+together run once a minute (globus-services.md section 5).
 """
 
 import logging
@@ -12,8 +14,10 @@ import uuid
 from typing import Any
 
 from django.db import connection
+from django.db.models import Max
 
 from sandbox import clock
+from sandbox.knobs import current as knobs
 from sandbox.models import Task, Timer, TimerRun
 from sandbox.timers.consents import missing
 from sandbox.timers.documents import schedule_of
@@ -81,7 +85,7 @@ class Runner:
         is_waiting = False
         for timer in waiting.select_related("owner", "session"):
             is_waiting = True
-            if timer.next_run_at is not None and timer.next_run_at <= clock.now():
+            if _due_at(timer) <= clock.now() and _turn(timer) <= clock.now():
                 self._due(timer)
             elif timer.status == "new":
                 Timer.objects.filter(pk=timer.pk, status="new").update(status="active")
@@ -111,17 +115,20 @@ class Runner:
         if lacking := missing(timer.client_id, timer.owner, timer.body):
             self._deactivate(timer, lacking)
             return
+        turn, now = _turn(timer), clock.now()
         task_id, error = _submit(timer)
-        now = clock.now()
-        TimerRun.objects.create(timer=timer, ran_at=now, task_id=task_id, error=error)
+        TimerRun.objects.create(
+            timer=timer, ran_at=now, turn_at=turn, task_id=task_id, error=error
+        )
         self._submitted[timer.pk] = time.monotonic()
+        counted = {"last_ran_at": now, "n_errors": timer.n_errors + bool(error)}
+        if error and (retry_at := _next_try(timer, turn)) is not None:
+            values = {**counted, "tries": timer.tries + 1, "retry_at": retry_at}
+            Timer.objects.filter(pk=timer.pk).update(**values)
+            return
         self._move_on(
             timer,
-            {
-                "last_ran_at": now,
-                "n_runs": timer.n_runs + 1,
-                "n_errors": timer.n_errors + bool(error),
-            },
+            {**counted, "n_runs": timer.n_runs + 1, "tries": 0, "retry_at": None},
         )
 
     def _deactivate(self, timer: Timer, requirements: dict[str, Any]) -> None:
@@ -134,13 +141,44 @@ class Runner:
         """To the next tick, unless somebody paused the timer meanwhile."""
         assert timer.next_run_at is not None
         schedule = schedule_of(timer)
-        tick = schedule.next_after(timer.next_run_at)
+        passed = timer.next_run_at
+        if not knobs.timer_catch_up:
+            passed = max(passed, clock.now())
+        tick = schedule.next_after(passed)
         if schedule.is_over(values.get("n_runs", timer.n_runs)):
             tick = None
         status = "ended" if tick is None else "active"
         running = Timer.objects.filter(pk=timer.pk, status__in=("new", "active"))
         if not running.update(**values, next_run_at=tick, status=status) and values:
             Timer.objects.filter(pk=timer.pk).update(**values)
+
+
+def _due_at(timer: Timer) -> float:
+    assert timer.next_run_at is not None
+    return timer.next_run_at if timer.retry_at is None else timer.retry_at
+
+
+def _turn(timer: Timer) -> float:
+    """When a waiting timer runs: at its tick or its next try, but not within a
+    minute of another run of its owner."""
+    due = _due_at(timer)
+    if not knobs.timer_runs_per_minute:
+        return due
+    last = TimerRun.objects.filter(timer__owner=timer.owner_id).aggregate(
+        at=Max("turn_at")
+    )["at"]
+    return due if last is None else max(due, last + 60 / knobs.timer_runs_per_minute)
+
+
+def _next_try(timer: Timer, turn: float) -> float | None:
+    """When a submission that failed is tried again; None is not any more."""
+    assert timer.next_run_at is not None
+    limit = float(knobs.timer_retry_limit_seconds)
+    interval = schedule_of(timer).interval
+    if interval is not None:
+        limit = min(limit, interval / 2)
+    again = turn + max(1, knobs.timer_retry_seconds) * 2**timer.tries
+    return again if again <= timer.next_run_at + limit else None
 
 
 def _submit(timer: Timer) -> tuple[str, str]:

@@ -222,8 +222,11 @@ def pause(request: HttpRequest, token: Token, timer_id: str) -> Document:
         raise TimersFailure(409, "CONFLICT", "The timer has ended")
     timer.status = "inactive"
     timer.inactive_reason = {"cause": "user", "detail": None}
-    timer.next_run_at = None
-    timer.save(update_fields=["status", "inactive_reason", "next_run_at"])
+    timer.next_run_at = timer.retry_at = None
+    timer.tries = 0
+    timer.save(
+        update_fields=["status", "inactive_reason", "next_run_at", "retry_at", "tries"]
+    )
     return {"message": f"Successfully paused job {timer.pk}."}
 
 

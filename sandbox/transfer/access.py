@@ -2,6 +2,7 @@
 
 from sandbox import clock, scopes
 from sandbox.auth.consents import has_data_access, needs_data_access
+from sandbox.knobs import current as knobs
 from sandbox.models import AccessRule, Collection, DeletedCollection, Identity
 from sandbox.timers import consents as timers
 from sandbox.transfer.callers import Caller
@@ -35,6 +36,8 @@ def visible_collection(caller: Caller, collection_id: str) -> Collection:
     """
     collection = get_collection(collection_id)
     if not is_visible(caller, collection):
+        if knobs.private_collection_status == 404:
+            raise not_found(f"No such endpoint '{collection_id}'", "EndpointNotFound")
         raise TransferFailure(
             403, "PermissionDenied", f"You may not see endpoint '{collection_id}'"
         )

@@ -5,11 +5,11 @@ https://docs.globus.org/api/transfer/endpoints_and_collections/
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.http import HttpRequest
 
 from sandbox import clock
-from sandbox.models import Collection
+from sandbox.models import Collection, Task
 from sandbox.runtime import runtime
 from sandbox.transfer.access import (
     effective_roles,
@@ -235,10 +235,22 @@ def _candidates(caller: Caller, scope: str) -> QuerySet[Collection]:
         "rules", "roles"
     )
     if scope == "recently-used":
-        return found.filter(last_accessed_at__isnull=False).order_by(
-            "-last_accessed_at"
+        mine = Q(uses__identity__in=caller.identity_ids)
+        return (
+            found.annotate(last_use=Max("uses__used_at", filter=mine))
+            .exclude(last_use=None)
+            .order_by("-last_use")
         )
+    if scope == "in-use":
+        found = found.filter(pk__in=_in_use(caller))
     return found.order_by("display_name", "pk")
+
+
+def _in_use(caller: Caller) -> set[str]:
+    """The collections between which an unfinished task of the caller works."""
+    tasks = Task.objects.filter(owner__in=caller.identity_ids, completed_at=None)
+    pairs = tasks.values_list("source_id", "destination_id")
+    return {one for pair in pairs for one in pair if one}
 
 
 def _narrowed(
@@ -278,8 +290,6 @@ def _in(caller: Caller, collection: Collection, scope: str) -> bool:
             return is_owner(caller, collection) and collection.entity_type.startswith(
                 "GCP"
             )
-        case "in-use":
-            return False
         case "shared-by-me":
             return is_owner(caller, collection) and collection.host_id is not None
         case "shared-with-me":

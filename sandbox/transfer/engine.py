@@ -41,12 +41,10 @@ THREADS = 12
 #: seconds between two looks at the clock while a task is unfinished, and otherwise
 BUSY_TICK = 0.05
 IDLE_TICK = 2.0
-#: how long a cancel waits for the task to stop before it says CancelAccepted
-CANCEL_WAIT = 1.0
 
 CANCELED = ("Canceled", "The task has been cancelled successfully.")
-CANCEL_ACCEPTED = ("CancelAccepted", "The cancel request has been queued.")
-TASK_COMPLETE = ("TaskComplete", "The task completed before the cancel request.")
+CANCEL_ACCEPTED = "The cancel request has been queued."
+TASK_COMPLETE = "The task completed before the cancel request."
 
 
 class Engine:
@@ -96,14 +94,16 @@ class Engine:
         """Cancel a task; returns the result's code and message."""
         unfinished = Task.objects.filter(pk=task_id, status__in=("ACTIVE", "INACTIVE"))
         if not unfinished.update(cancel_requested=True):
-            return TASK_COMPLETE
+            return knobs.canceled_finished_code, TASK_COMPLETE
         with self._changed:
             self._cancelled.add(task_id)
             self._is_woken = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: task_id not in self._cancelled, CANCEL_WAIT)
+            self._changed.wait_for(
+                lambda: task_id not in self._cancelled, knobs.cancel_wait_seconds
+            )
             is_done = task_id not in self._cancelled
-        return CANCELED if is_done else CANCEL_ACCEPTED
+        return CANCELED if is_done else (knobs.cancel_pending_code, CANCEL_ACCEPTED)
 
     # --- the scheduler thread
 
@@ -197,7 +197,7 @@ class Engine:
     def _deactivate(self, task_id: str, failure: TransferFailure) -> None:
         Task.objects.filter(pk=task_id, status="ACTIVE").update(
             status="INACTIVE",
-            nice_status="NO_CREDENTIALS",
+            nice_status=knobs.credentials_nice_status,
             nice_status_details=failure.message,
         )
         _event(task_id, "AUTH", "auth", failure.message, is_error=True)
@@ -245,7 +245,13 @@ class Engine:
                 self._changed.notify_all()
 
     def _try(self, task_id: str) -> None:
-        task = Task.objects.select_related("owner", "session").get(pk=task_id)
+        task = (
+            Task.objects.select_related("owner", "session")
+            .filter(pk=task_id, status="ACTIVE")
+            .first()
+        )
+        if task is None:
+            return  # it ended after the scheduler had read that it was ACTIVE
         progress = self._progress_of(task)
         self._note_start(task)
         faults: list[Fault] = []

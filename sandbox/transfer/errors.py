@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from sandbox import scopes
 from sandbox.answers import bearer_token, json_answer, request_id
 from sandbox.auth import tokens
+from sandbox.knobs import current as knobs
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.limits import RateLimited, count_request
 
@@ -80,7 +81,7 @@ def _caller(request: HttpRequest) -> Caller:
     try:
         count_request(token.identity_id)
     except RateLimited as err:
-        failure = TransferFailure(429, "RateLimited", "Too many requests")
+        failure = TransferFailure(429, knobs.rate_limit_code, "Too many requests")
         failure.headers = {"Retry-After": str(err.retry_after)}
         raise failure from err
     return Caller.of_token(token)

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from sandbox import clock
 from sandbox.answers import json_body
 from sandbox.knobs import current as knobs
-from sandbox.models import Collection
+from sandbox.models import Collection, CollectionUse
 from sandbox.transfer import listing
 from sandbox.transfer.access import (
     check_local_user,
@@ -40,13 +40,15 @@ LONGEST_NUMBER = 18
 @transfer_view
 def ls(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
     collection = _usable(caller, collection_id, "ls", request.GET.get("local_user"))
-    _touch(collection)
+    _touch(caller, collection)
     asked = request.GET.get("path") or default_directory(collection)
     where = place(caller, collection, asked)
     check_readable(caller, collection, where.path)
     passes = listing.passes(request.GET.getlist("filter"))
     found = [one for one in _listed(request, where) if passes(one)]
-    found = listing.ordered(found, request.GET.get("orderby", ""))
+    orderby = request.GET.get("orderby", "")
+    if orderby or knobs.ls_order == "name":
+        found = listing.ordered(found, orderby)
     limit = min(number(request, "limit", MOST_ENTRIES), MOST_ENTRIES)
     offset = number(request, "offset", 0)
     shown = found[offset : offset + limit]
@@ -86,14 +88,19 @@ def number(request: HttpRequest, name: str, default: int) -> int:
     return int(text)
 
 
-def _touch(collection: Collection) -> None:
-    """``recently-used`` and ``last_accessed_time``, to the minute."""
+def _touch(caller: Caller, collection: Collection) -> None:
+    """``last_accessed_time`` and the caller's ``recently-used``, to the minute."""
     now = clock.now()
-    if (
-        collection.last_accessed_at is None
-        or abs(now - collection.last_accessed_at) > 60
-    ):
+    last = collection.last_accessed_at
+    if last is None or abs(now - last) > 60:
         Collection.objects.filter(pk=collection.pk).update(last_accessed_at=now)
+    mine = CollectionUse.objects.filter(
+        identity=caller.identity, collection=collection
+    ).first()
+    if mine is None or abs(now - mine.used_at) > 60:
+        CollectionUse.objects.update_or_create(
+            identity=caller.identity, collection=collection, defaults={"used_at": now}
+        )
 
 
 def _listed(request: HttpRequest, where: Place) -> list[listing.Entry]:
@@ -162,6 +169,12 @@ def document_of(
     :param is_typed: whether it has a DATA_TYPE; orders of administrators have none
     :raises TransferFailure: it is not JSON, or not of this DATA_TYPE
     """
+    if 0 < knobs.document_bytes < len(request.body):
+        raise TransferFailure(
+            413,
+            "ClientError.RequestTooLarge",
+            f"The document is larger than {knobs.document_bytes} bytes",
+        )
     try:
         document = json_body(request)
     except ValueError as err:
@@ -243,13 +256,13 @@ def rename(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str
 def symlink(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
     """Make a link. Where it leads is looked at when somebody follows it.
 
-    The names of the fields are those of the service's documentation; no client
-    that could be run sends this document.
+    No client that could be run sends this document: how its field is called that
+    names the target is not known, and a knob.
     """
     document = document_of(request, "symlink")
     collection = _usable(caller, collection_id, "symlink", document.get("local_user"))
     where = place(caller, collection, text_of(document, "path"))
-    target = text_of(document, "symlink_target")
+    target = text_of(document, knobs.symlink_target_field)
     check_writable(caller, collection, where.path)
     try:
         os.symlink(target, where.real)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sandbox import clock
+from sandbox.knobs import current as knobs
 from sandbox.transfer import lazy
 from sandbox.transfer.errors import bad_request
 
@@ -219,8 +220,9 @@ def _term(term: str) -> Test:
     if field == "type":
         kinds = set(value.lstrip("=").split(","))
         return lambda one: one["type"] in kinds
-    matches = text_test(value)
-    return lambda one: matches(str(one[field]))
+    wanted = value.split(",") if knobs.filter_commas else [value]
+    tests = [text_test(one) for one in wanted]
+    return lambda one: any(matches(str(one[field])) for matches in tests)
 
 
 def text_test(value: str) -> Callable[[str], bool]:
@@ -241,7 +243,8 @@ def text_test(value: str) -> Callable[[str], bool]:
 def _size(value: str) -> Test:
     """Comparisons of sizes are not known of production; these are plausible."""
     match = re.fullmatch(r"(>=|<=|>|<|!|=|)(\d+)", value)
-    if match is None:
+    is_equal = match is not None and match[1] in ("", "=")
+    if match is None or not (is_equal or knobs.size_comparisons):
         raise bad_request(f"Invalid size in a filter: '{value}'")
     number = int(match[2])
     tests: dict[str, Test] = {

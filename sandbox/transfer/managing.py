@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from sandbox import clock
+from sandbox.knobs import current as knobs
 from sandbox.models import AdminCancel, Collection, PauseRule, Task
 from sandbox.transfer import pauses
 from sandbox.transfer.access import effective_roles, get_collection
@@ -133,7 +134,7 @@ def _tasks(caller: Caller, roles: frozenset[str] = MONITORS) -> QuerySet[Task]:
 def _task(caller: Caller, task_id: str) -> Task:
     found = _tasks(caller).filter(pk=task_id.lower()).first()
     if found is None:
-        raise not_found(f"No such task '{task_id}'", "TaskNotFound")
+        raise not_found(f"No such task '{task_id}'", knobs.task_not_found_code)
     return found
 
 
@@ -287,7 +288,7 @@ def admin_cancel(request: HttpRequest, caller: Caller) -> dict[str, Any]:
     )
     return {
         "DATA_TYPE": "result",
-        "code": "Canceled",
+        "code": knobs.admin_cancel_code,
         "message": "The tasks are being canceled.",
         "id": order.pk,
         "done": _is_done(order),
@@ -318,7 +319,7 @@ def admin_pause(request: HttpRequest, caller: Caller) -> dict[str, Any]:
     engine.wake()
     return {
         "DATA_TYPE": "result",
-        "code": "PauseAccepted",
+        "code": knobs.admin_pause_code,
         "message": "The tasks are being paused.",
     }
 
@@ -330,7 +331,7 @@ def admin_resume(request: HttpRequest, caller: Caller) -> dict[str, Any]:
     engine.wake()
     return {
         "DATA_TYPE": "result",
-        "code": "ResumeAccepted",
+        "code": knobs.admin_resume_code,
         "message": "The tasks are being resumed.",
     }
 

@@ -7,6 +7,7 @@ import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.knobs import current as knobs
 from sandbox.models import Collection
 from sandbox.runtime import runtime
 from sandbox.transfer import lazy
@@ -80,7 +81,8 @@ def absolute_path(caller: Caller, collection: Collection, path: str | None) -> s
 
 def checked(path: str) -> str:
     """:raises TransferFailure: no operating system would take this path"""
-    too_long = len(path.encode("utf-8", "surrogatepass")) > LONGEST_PATH
+    limit = min(knobs.longest_path or LONGEST_PATH, LONGEST_PATH)
+    too_long = len(path.encode("utf-8", "surrogatepass")) > limit
     if (
         "\0" in path
         or too_long

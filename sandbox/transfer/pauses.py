@@ -10,9 +10,10 @@ from typing import Any
 from django.db.models import Q
 
 from sandbox import clock
+from sandbox.knobs import current as knobs
 from sandbox.models import Collection, PauseRule, Task
 from sandbox.transfer.callers import Caller
-from sandbox.transfer.errors import conflict
+from sandbox.transfer.errors import TransferFailure
 
 OPERATIONS = (
     "ls",
@@ -63,9 +64,10 @@ def _of_knob(collection: Collection) -> PauseRule:
 def check_not_paused(caller: Caller, collection: Collection, operation: str) -> None:
     """:raises TransferFailure: a rule keeps the caller from it"""
     for rule in rules_on(collection, caller.identity_ids, operation):
-        raise conflict(
+        raise TransferFailure(
+            knobs.paused_status,
+            knobs.paused_code,
             f"'{operation}' is paused on '{collection.display_name}': {rule.message}",
-            "OperationPaused",
         )
 
 

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from sandbox import clock
+from sandbox.knobs import current as knobs
 from sandbox.models import AccessRule, Bookmark, Collection, Group, Identity, Role
 from sandbox.transfer.access import (
     ROLES,
@@ -121,7 +122,7 @@ def create_access(
         "code": "Created",
         "access_id": rule.pk,
         "message": "Access rule created successfully.",
-        "HTTP_STATUS": 201,
+        "HTTP_STATUS": knobs.access_created_status,
     }
 
 
@@ -134,7 +135,7 @@ def _store_new(rule: AccessRule) -> None:
         path=rule.path,
     )
     if same.exists():
-        raise conflict("Such an access rule exists", "Exists")
+        raise conflict("Such an access rule exists", knobs.exists_code)
     rule.save(force_insert=True)
 
 
@@ -264,7 +265,7 @@ def create_role(
     with transaction.atomic():
         same = collection.roles.filter(principal=role.principal, role=role.role)
         if same.exists():
-            raise conflict("Such a role exists", "Exists")
+            raise conflict("Such a role exists", knobs.exists_code)
         role.save(force_insert=True)
     return {**_role_document(role), "HTTP_STATUS": 201}
 
@@ -348,7 +349,7 @@ def _store_bookmark(bookmark: Bookmark) -> None:
     if own.count() >= MOST_BOOKMARKS:
         raise conflict("You have 100 bookmarks already", "LimitExceeded")
     if others.exclude(pk=bookmark.pk).exists():
-        raise conflict(f"A bookmark '{bookmark.name}' exists", "Exists")
+        raise conflict(f"A bookmark '{bookmark.name}' exists", knobs.exists_code)
     bookmark.save()
 
 

@@ -10,12 +10,18 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from sandbox import clock
+from sandbox.knobs import current as knobs
 from sandbox.models import Collection, Task, TaskEvent
 from sandbox.transfer import pauses
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.collections import with_fields
 from sandbox.transfer.engine import engine
-from sandbox.transfer.errors import bad_request, conflict, not_found, transfer_view
+from sandbox.transfer.errors import (
+    TransferFailure,
+    bad_request,
+    not_found,
+    transfer_view,
+)
 from sandbox.transfer.files import LONGEST_NUMBER, document_of, number
 from sandbox.transfer.listing import moment_range, order_terms, text_test
 from sandbox.transfer.submission import check_label, deadline_of
@@ -192,7 +198,7 @@ def owned_task(caller: Caller, task_id: str) -> Task:
         .first()
     )
     if task is None:
-        raise not_found(f"No such task '{task_id}'", "TaskNotFound")
+        raise not_found(f"No such task '{task_id}'", knobs.task_not_found_code)
     return task
 
 
@@ -216,7 +222,11 @@ def update(request: HttpRequest, caller: Caller, task_id: str) -> dict[str, Any]
         values["has_own_deadline"] = True
     unfinished = Task.objects.filter(pk=found.pk, status__in=UNFINISHED)
     if not unfinished.update(**values or {"label": found.label}):
-        raise conflict(f"Task '{task_id}' is complete")
+        raise TransferFailure(
+            knobs.finished_task_update_status,
+            "Conflict",
+            f"Task '{task_id}' is complete",
+        )
     engine.wake()
     return {
         "DATA_TYPE": "result",
@@ -305,6 +315,8 @@ def _term(found: QuerySet[Task], name: str, value: str) -> Q:
             after, before = moment_range(value)
             column = _ORDERS[name]
             return Q(**{f"{column}__gte": after, f"{column}__lt": before})
+        case "is_paused" | "endpoint" | "username" if not knobs.recalled_task_filters:
+            pass
         case "is_paused":
             return Q(is_paused=value.lower() in ("1", "true"))
         case "endpoint":

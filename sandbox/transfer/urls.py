@@ -39,6 +39,7 @@ def by_method(**views: View) -> View:
     def view(request: HttpRequest, **parts: str) -> HttpResponse:
         return views.get(request.method or "", unknown)(request, **parts)
 
+    view.methods = tuple(views)  # type: ignore[attr-defined] # for the list of routes
     return view
 
 

@@ -17,33 +17,6 @@ function announce(root) {
   if (announcer && said && announcer.textContent !== said) announcer.textContent = said;
 }
 
-/** "Pick all", and how many rows are picked. */
-function picking(form) {
-  const boxes = [...form.querySelectorAll("input[data-pick]")];
-  const all = form.querySelector("input[data-pick-all]");
-  const count = form.querySelector("[data-pick-count]");
-  const send = form.querySelector("[data-pick-send]");
-  if (!boxes.length || !count) return;
-  const show = () => {
-    const picked = boxes.filter((box) => box.checked).length;
-    count.textContent = picked ? `${picked} of ${boxes.length} picked` : "Nothing picked yet";
-    if (send) send.disabled = picked === 0;
-    if (all) {
-      all.checked = picked === boxes.length;
-      all.indeterminate = picked > 0 && picked < boxes.length;
-    }
-  };
-  if (all) {
-    all.closest("[hidden]")?.removeAttribute("hidden");
-    all.addEventListener("change", () => {
-      for (const box of boxes) box.checked = all.checked;
-      show();
-    });
-  }
-  form.addEventListener("change", show);
-  show();
-}
-
 /** An open menu closes on Escape and on a click elsewhere. */
 function menus() {
   const open = () => document.querySelectorAll("details[data-menu][open]");
@@ -60,9 +33,17 @@ function menus() {
   });
 }
 
+/** The zone that times of a form are meant in, as long as nobody wrote another. */
+function ownZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const field of document.querySelectorAll("input[data-zone]")) {
+    if (zone && field.value === field.defaultValue && field.value === "UTC") field.value = zone;
+  }
+}
+
 /** A button that copies the text beside it; the text can be picked without it, too. */
 function copying(root) {
-  for (const button of root.querySelectorAll("button[data-copy]")) {
+  for (const button of root.querySelectorAll("button[data-copy-beside]")) {
     if (!navigator.clipboard) continue;
     button.hidden = false;
     button.onclick = async () => {
@@ -88,9 +69,9 @@ function sendOnce() {
 
 localTimes(document);
 menus();
+ownZone();
 sendOnce();
 copying(document);
-document.querySelectorAll("form[data-picking]").forEach(picking);
 // What Globus had stopped goes on without one more click.
 document.querySelector("form[data-go-on]")?.requestSubmit();
 document.addEventListener("htmx:afterSettle", (event) => {

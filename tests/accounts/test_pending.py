@@ -11,13 +11,12 @@ from datetime import timedelta
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from accounts import pending, step_up
-from accounts.models import AuditEvent, PendingAction, Token
+from accounts.models import AuditEvent, PendingAction, Session, Token
 from portal.globus.requirements import Requirement
 from portal.globus.scopes import SIGN_IN_SCOPES, with_data_access
 from sandbox import seed

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 import pytest
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
-from social_django.models import UserSocialAuth
+from social_django.models import Partial, UserSocialAuth
 
-from accounts.models import Token, User
+from accounts import tokens
+from accounts.clients import transfer_client
+from accounts.metadata import check_discovery
+from accounts.models import AuditEvent, Session, Token, User
 from accounts.sign_in import (
-    check_discovery,
     identity_from,
     is_token_entry,
     linked_identities,
     profile_text,
 )
 from portal.globus import scopes
-from portal.globus.errors import SignInUnverified
+from portal.globus.errors import AccountDisabled, SignInUnverified
 from sandbox import seed
-from tests.flows import begin, come_back, person, sign_in
+from tests.flows import address_in, begin, come_back, person, sign_in
 
 TOKEN_ROUTE = "/auth/v2/oauth2/token"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def browser():
-    return Client()
+@pytest.fixture(autouse=True)
+def nothing_half_way():
+    """L26: whatever happens, no step of a sign-in is stored to go on with later."""
+    yield
+    assert Partial.objects.count() == 0
 
 
 def assert_nobody_came_in(browser, sandbox, answer, *, status, token_requests=0):
@@ -226,9 +229,7 @@ def test_a_declined_consent_is_no_sign_in(browser, sandbox):
 def test_l08_l12_a_forged_id_token_is_refused(browser, sandbox, fault):
     sandbox.set(forge_id_token=fault)
     answer = sign_in(browser, sandbox, "ada")
-    assert answer.status_code in (400, 502)
-    assert "_auth_user_id" not in browser.session
-    assert User.objects.count() == 0
+    assert_nobody_came_in(browser, sandbox, answer, status=502, token_requests=1)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -275,6 +276,7 @@ def test_l21_another_identity_does_not_take_over_the_account(browser, sandbox):
     assert "Somebody else is signed in here" in page
     assert 'action="/logout/"' in page, "a way on"
     assert 'action="/login/globus/"' not in page, "no way in a circle"
+    assert browser.session["_auth_user_id"] == str(person("ada").pk)
 
 
 def test_l21_the_same_identity_may_come_back_with_more_consent(browser, sandbox):
@@ -295,27 +297,90 @@ HOSTILE_NEXT = [
     "///e.example",
     "https:e.example",
     "https:/e.example",
+    "https://e.example/",
     "/\\e.example",
     "\\\\e.example",
+    "\\/e.example",
+    "%2f%2fe.example",
+    "/%2f%2fe.example",
+    "/%5ce.example",
+    "/%2fe.example",
     "\t//e.example",
+    " //e.example",
+    "/\t/e.example",
     "/\r\nLocation: https://e.example",
     "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
     "data:text/html,x",
     "http://localhost@e.example",
     "http://localhost.e.example",
+    "http://localhost:8000/account/",
+    "//localhost:8000@e.example/",
     "http://[",
-    "https://e.example/",
+    "/\x00",
+    "/\u2028",
+    "/\u202e",
+    "e.example",
+    "",
+    "/" + "x" * 20_000,
 ]
 
 
 @pytest.mark.parametrize("target", HOSTILE_NEXT)
 def test_l23_nobody_is_sent_elsewhere(browser, sandbox, target):
+    form = urlencode({"next": target})
+    page = browser.post("/login/globus/", form, "application/x-www-form-urlencoded")
+    [attempt] = browser.session["sign_in_attempts"].values()
+    assert attempt["next"] == "/", "dropped at the beginning"
+
+    address = sandbox.approve(address_in(page), "ada")
+    answer = come_back(browser, f"{address}&{form}")
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+
+    already = browser.get(f"/login/?{form}")
+    assert (already.status_code, already["Location"]) == (302, "/")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/groups/",
+        "/files/?origin_path=%2Fa%20b%2F&origin_id=x",
+        "/files/?origin_path=%2F%2Fa",
+        "/collections/?q=ü",
+    ],
+)
+def test_l23_a_page_of_ours_is_where_one_comes_out(browser, sandbox, target):
     answer = sign_in(browser, sandbox, "ada", next=target)
     assert answer.status_code == 302
-    parts = urlsplit(answer["Location"])
-    assert (parts.scheme, parts.netloc) in {("", ""), ("http", "localhost:8000")}
-    already = browser.get("/login/", {"next": target})
-    assert already["Location"] == "/"
+    assert unquote(answer["Location"]) == unquote(target)
+    assert unquote(browser.get("/login/", {"next": target})["Location"]) == unquote(
+        target
+    )
+
+
+def test_l23_the_address_of_the_callback_says_nothing_about_where_to_go(
+    browser, sandbox
+):
+    address = sandbox.approve(begin(browser, next="/groups/"), "ada")
+    answer = come_back(browser, f"{address}&next=/account/")
+    assert answer["Location"] == "/groups/"
+
+
+def test_l23_two_tabs_come_out_where_each_began(browser, sandbox):
+    one = begin(browser, next="/groups/")
+    two = begin(browser, next="/account/")
+    assert come_back(browser, sandbox.approve(one, "ada"))["Location"] == "/groups/"
+    assert come_back(browser, sandbox.approve(two, "ada"))["Location"] == "/account/"
+
+
+@pytest.mark.parametrize("username", ["ada", "mallory"])
+def test_l23_a_second_try_is_for_the_same_page(browser, sandbox, username):
+    allow = username == "mallory"  # who is then not let in; ada declines
+    refused = sign_in(browser, sandbox, username, allow=allow, next="/groups/?a=b&c")
+    assert refused.status_code == 403
+    page = refused.content.decode()
+    assert 'name="next" value="/groups/?a=b&amp;c"' in page
 
 
 @pytest.mark.parametrize(
@@ -337,11 +402,59 @@ def test_l24_rights_are_read_anew_at_each_sign_in(browser, sandbox):
 
 
 def test_somebody_of_no_group_stays_outside_and_is_told_whom_to_ask(browser, sandbox):
-    answer = sign_in(browser, sandbox, "mallory")
+    seen = {"id": seed.GROUP_USERS, "name": "Portal users"}
+    sandbox.fault(f"/groups/v2/groups/{seed.GROUP_USERS}", status=200, body=seen)
+    answer = sign_in(browser, sandbox, "mallory", next="/groups/")
     assert answer.status_code == 403
-    assert "group" in answer.content.decode()
+    page = answer.content.decode()
+    assert "Portal users" in page, "the group, by its name"
+    assert seed.GROUP_USERS in page
+    assert seed.MALLORY in page
     assert "_auth_user_id" not in browser.session
     assert User.objects.count() == 0, "nothing of a refused sign-in stays"
+    assert Token.objects.count() == 0
+    refusal = AuditEvent.objects.get()
+    assert (refusal.outcome, refusal.detail["reason"]) == ("refused", "NotAllowedIn")
+
+
+def test_who_left_every_group_has_no_rights_left_in_any_browser(browser, sandbox):
+    sign_in(browser, sandbox, "grace")
+    assert person("grace").is_staff
+    tokens = set(Token.objects.values_list("pk", "generation"))
+    sandbox.fault("/groups/v2/groups/my_groups", status=200, body="[]", times=2)
+
+    elsewhere = sign_in(Client(), sandbox, "grace")
+    assert elsewhere.status_code == 403
+    assert not person("grace").is_staff
+    assert browser.get("/account/").status_code == 302, "out at once"
+    assert set(Token.objects.values_list("pk", "generation")) == tokens
+
+    sandbox.clear_faults()
+    sign_in(browser, sandbox, "grace")
+    sandbox.fault("/groups/v2/groups/my_groups", status=200, body="[]")
+    here = sign_in(browser, sandbox, "grace")
+    assert here.status_code == 403
+    assert "_auth_user_id" not in browser.session
+    assert not Session.objects.filter(user__isnull=False).exists()
+
+
+def test_whoever_may_not_enter_can_come_with_another_identity(browser, sandbox):
+    page = sign_in(browser, sandbox, "mallory").content.decode()
+    assert "Sign in with another identity" in page
+    assert 'name="fresh" value="1"' in page
+    sandbox.set(session_requirements_force_login=True)
+
+    address = begin(browser, fresh="1")
+
+    assert parse_qs(urlsplit(address).query)["prompt"] == ["login"]
+    assert come_back(browser, sandbox.approve(address, "ada")).status_code == 302
+    assert browser.session["_auth_user_id"] == str(person("ada").pk)
+
+
+def test_a_group_that_does_not_show_itself_is_named_by_its_id(browser, sandbox):
+    page = sign_in(browser, sandbox, "mallory").content.decode()
+    assert "It does not show its name to you" in page
+    assert seed.GROUP_USERS in page
 
 
 @pytest.mark.parametrize("status", [401, 403, 500, 503])
@@ -374,7 +487,36 @@ def test_l25_a_disabled_person_cannot_come_in_and_is_out_at_once(browser, sandbo
     assert browser.get("/account/").status_code == 200
     User.objects.update(is_active=False)
     assert browser.get("/account/").status_code == 302
-    assert sign_in(Client(), sandbox, "ada").status_code == 403
+    kept = set(Token.objects.values_list("pk", "generation"))
+
+    answer = sign_in(Client(), sandbox, "ada")
+
+    assert answer.status_code == 403
+    assert "switched off" in answer.content.decode()
+    assert set(Token.objects.values_list("pk", "generation")) == kept
+    assert not Session.objects.filter(device__gt="", last_seen=None).exists()
+
+
+def test_l25_workers_stop_using_the_tokens_of_a_disabled_person(browser, sandbox):
+    sign_in(browser, sandbox, "ada")
+    User.objects.update(is_active=False)
+    sandbox.forget_requests()
+    with pytest.raises(AccountDisabled):
+        tokens.access_token(person("ada"), scopes.TRANSFER)
+    with pytest.raises(AccountDisabled):
+        transfer_client(person("ada")).task_list()
+    assert sandbox.requests() == []
+
+
+@pytest.mark.parametrize("value", ["x", "\x00a", ""])
+def test_l26_a_resumable_pipeline_is_refused_also_with_a_good_answer(
+    browser, sandbox, value
+):
+    address = sandbox.approve(begin(browser), "ada")
+    answer = come_back(browser, f"{address}&{urlencode({'partial_token': value})}")
+    assert answer.status_code == 400
+    assert "_auth_user_id" not in browser.session
+    assert sandbox.requests(TOKEN_ROUTE) == []
 
 
 @pytest.mark.parametrize("value", ["x", "\x00a"])
@@ -391,6 +533,12 @@ def test_l28_sign_out_is_a_post_and_ends_the_session(browser, sandbox):
     answer = browser.post("/logout/")
 
     assert answer.status_code == 200
+    page = answer.content.decode()
+    assert f"{settings.GLOBUS_AUTH_URL}/v2/web/logout?client=" in page
+    assert "keeps the" in page, "what is scheduled goes on, and the page says so"
+    assert Token.objects.count() == 3
+    events = AuditEvent.objects.values_list("kind", flat=True)
+    assert set(events) == {"person:session:sign-in", "person:session:sign-out"}
     assert not Session.objects.filter(session_key=key).exists()
     assert browser.get("/account/").status_code == 302
 
@@ -493,3 +641,29 @@ def test_l16_an_entry_as_it_should_be():
 )
 def test_l16_a_token_entry_that_is_odd_is_refused(change):
     assert not is_token_entry(ENTRY | change)
+
+
+# Section 11, what else
+
+
+@pytest.mark.parametrize("address", ["/login/github/", "/complete/github/", "/login/x"])
+def test_an_unknown_backend_is_not_there(browser, sandbox, address):
+    assert browser.get(address).status_code == 404
+    assert browser.post(address).status_code == 404
+
+
+def test_l20_step_up_texts_add_no_parameters(browser, sandbox):
+    """Only fields that we know are read from the form, and none becomes a parameter."""
+    known = parse_qs(urlsplit(begin(browser)).query).keys()
+    evil = dict.fromkeys(("prompt", "acr_values", "max_age", "redirect_uri"), "x")
+    assert parse_qs(urlsplit(begin(browser, **evil)).query).keys() == known
+
+
+def test_s08_the_audit_names_no_secret_of_a_sign_in(browser, sandbox):
+    address = sandbox.approve(begin(browser), "ada")
+    come_back(browser, address)
+    come_back(Client(), address)
+    written = str(list(AuditEvent.objects.values()))
+    for values in parse_qs(urlsplit(address).query).values():
+        assert values[0] not in written
+    assert AuditEvent.objects.first().request_id

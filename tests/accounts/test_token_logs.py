@@ -64,12 +64,13 @@ def test_t13_token_answers_are_made_in_one_module_only():
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in ANSWERS
     }
-    assert callers <= {"tokens.py", "service_accounts.py"}
+    assert callers <= {"tokens.py", "credential_check.py"}
 
 
-def test_t13_no_token_answer_is_printed_or_logged():
-    """In ``accounts.tokens`` nothing but text and ids is put into a text."""
-    path = Path(settings.BASE_DIR) / "accounts" / "tokens.py"
+@pytest.mark.parametrize("module", ["tokens.py", "credential_check.py"])
+def test_t13_no_token_answer_is_printed_or_logged(module):
+    """Nothing but text and ids is put into a text."""
+    path = Path(settings.BASE_DIR) / "accounts" / module
     named = {"answer", "entry", "body"}
     for node in ast.walk(ast.parse(path.read_text())):
         parts = []

@@ -13,6 +13,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from sandbox import seed
+from tests.browser.admin_pages import admin_pages
 from tests.browser.site import (
     Site,
     give_consent,
@@ -43,6 +44,11 @@ RESEARCHER = {
     "collection-protected": f"/collections/{seed.CLINICAL}/",
     "files-start": "/files/",
     "files": files(seed.RESEARCH, CAMPAIGN + "2026-03-01/"),
+    "files-two": (
+        f"{files(seed.RESEARCH, CAMPAIGN)}&destination_id={seed.RESEARCH}"
+        "&destination_path=/projects/"
+    ),
+    "files-second": f"{files(seed.RESEARCH, CAMPAIGN)}&panes=2",
     "files-links": files(seed.RESEARCH, "/projects/telescope/"),
     "files-odd-names": files(seed.RESEARCH, "/projects/odd names/"),
     "files-empty": files(seed.RESEARCH, "/projects/empty folder/"),
@@ -56,13 +62,22 @@ RESEARCHER = {
     "transfers-none": "/transfers/",
     "groups": "/groups/",
     "account": "/account/",
+    "account-consents": "/account/consents/",
+    "account-take-back": "/account/take-back/",
+    "account-delete": "/account/delete/",
     "attention-none": "/attention/",
     "not-found": f"/transfers/{NOBODYS}/",
     "jobs-forbidden": "/jobs/",
 }
 #: before a consent was given
 FIRST = {"home-new": "/", "files-consent": files(seed.RESEARCH, CAMPAIGN)}
-STAFF = {"jobs": "/jobs/", "job-new": "/jobs/new/", "home-staff": "/"}
+STAFF = {
+    "jobs": "/jobs/",
+    "job-new": "/jobs/new/",
+    "job-import": "/jobs/import/",
+    "jobs-waiting": "/jobs/waiting/",
+    "home-staff": "/",
+}
 ANONYMOUS = {
     "sign-in": "/login/",
     "sign-in-failed": "/complete/globus/?state=wrong&code=x",
@@ -104,6 +119,12 @@ def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]
         yield from visit(page, site, ran, variant, only)
         context.close()
 
+        context = browser.new_context(**options)
+        page = context.new_page()
+        sign_in(page, site, "root")
+        yield from visit(page, site, admin_pages(page, site), variant, only)
+        context.close()
+
 
 def visit(
     page: Page, site: Site, places: dict[str, str], variant: str, only: str
@@ -127,12 +148,25 @@ def prepare(
     give_consent(page, site)
     page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
     made["transfer-succeeded"] = page.url.removeprefix(site.url)
+    made["transfer-files"] = made["transfer-succeeded"] + "files/"
+    made["transfer-again"] = made["transfer-succeeded"] + "again/"
 
     gone = "/projects/telescope/raw/frame-9999.fits"
-    send(page, site, "frames that went missing", gone)
+    send(page, site, "frames that went missing", gone, picked=True)
     page.get_by_text("Faults so far").wait_for(timeout=60_000)
     made["transfer-faults"] = page.url.removeprefix(site.url)
     made["transfer-cancel"] = made["transfer-faults"] + "cancel/"
+    made["transfer-edit"] = made["transfer-faults"] + "edit/"
+
+    send(page, site, "the same frames", gone, picked=True)
+    page.get_by_text("The same is under way already").wait_for(timeout=60_000)
+    made["transfer-blocked"] = page.url.removeprefix(site.url)
+
+    site.sandbox.pause(seed.RESEARCH, "New disks until Friday.")
+    send(page, site, "paused by its owner", "/projects/telescope/raw/")
+    page.get_by_text("New disks until Friday.").first.wait_for(timeout=60_000)
+    made["transfer-paused"] = page.url.removeprefix(site.url)
+    site.sandbox.resume()
 
     fill_in(page, site, "", "/projects/", destination=seed.RESEARCH)
     page.get_by_label("Folder", exact=True).fill("/projects/../elsewhere/")
@@ -150,9 +184,13 @@ def prepare(
     yield "new-found-wide", page
 
     page.goto(site.url + files(seed.RESEARCH, "/projects/spring-campaign/"))
-    page.get_by_label("Pick results").check()
-    page.get_by_label("Pick README.md").check()
+    page.get_by_label("Select results").check()
+    page.get_by_label("Select README.md").check()
     yield "files-picked-wide", page
+    page.get_by_role("button", name="Delete…").click()
+    yield "files-delete-wide", page
+    page.go_back()
+    page.get_by_label("Select results").check()
     page.get_by_role("button", name="Transfer…").click()
     yield "new-picked-wide", page
     return made | {
@@ -162,17 +200,27 @@ def prepare(
     }
 
 
-def send(page: Page, site: Site, label: str, path: str) -> None:
-    fill_in(page, site, label, path)
+def send(
+    page: Page, site: Site, label: str, path: str, *, picked: bool = False
+) -> None:
+    """:param picked: as if it had been picked in its folder, so nobody looks at it"""
+    fill_in(page, site, label, path, picked=picked)
     page.get_by_role("button", name="Start the transfer").click()
     page.wait_for_url(f"{site.url}/transfers/*-*/")
 
 
 def fill_in(
-    page: Page, site: Site, label: str, path: str, destination: str = seed.TUTORIAL_2
+    page: Page,
+    site: Site,
+    label: str,
+    path: str,
+    destination: str = seed.TUTORIAL_2,
+    *,
+    picked: bool = False,
 ) -> None:
+    name = "item" if picked else "origin_path"
     page.goto(
-        f"{site.url}/transfers/new/?origin_id={seed.RESEARCH}&origin_path={path}"
+        f"{site.url}/transfers/new/?origin_id={seed.RESEARCH}&{name}={path}"
         f"&destination_id={destination}&destination_path=/home/ada/"
     )
     page.get_by_label("Label").fill(label)
@@ -187,13 +235,29 @@ def run_jobs(page: Page, site: Site) -> dict[str, str]:
     page.wait_for_url(f"{site.url}/jobs/runs/*/")
     page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
     run = page.url.removeprefix(site.url)
+    page.goto(f"{site.url}{job}edit/")
+    page.get_by_label("When it runs").select_option("cron")
+    page.get_by_label("Cron line").fill("0 2 * * *")
+    page.get_by_label("Time zone").fill("Europe/London")
+    page.get_by_role("button", name="Check that it can be read").click()
+    page.get_by_text("It can be read").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Save the job").click()
+    page.wait_for_url(f"{site.url}{job}")
     return {
         "run": run,
-        "job": job,
+        "run-again": f"{run}again/",
         "inventory": f"{run}inventory/",
         "inventories": f"{job}inventories/",
         "preflight": f"{job}preflight/",
         "dry-run": f"{job}dry-run/",
+        "job": job,
+        "job-edit": f"{job}edit/",
+        "job-export": f"{job}export/globus/",
+        "job-webhook": f"{job}webhook/",
+        "jobs-ran": "/jobs/",
+        "jobs-calendar": "/jobs/calendar/",
+        "jobs-month": "/jobs/calendar/?span=month",
+        "jobs-figures": "/jobs/figures/",
     }
 
 

@@ -91,11 +91,11 @@ def chromium() -> str:
 
 
 @contextlib.contextmanager
-def running_browser() -> Iterator[Browser]:
+def running_browser(*flags: str) -> Iterator[Browser]:
     as_root = ("--no-sandbox",) if os.geteuid() == 0 else ()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium(), args=[*FLAGS, *as_root]
+            executable_path=chromium(), args=[*FLAGS, *as_root, *flags]
         )
         yield browser
         browser.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import seed
+from tests.browser.admin_pages import admin_pages
 from tests.browser.site import allow, give_consent, sign_in
 
 RUN = "/projects/spring-campaign/runs/2026-03-01/"
@@ -22,9 +23,13 @@ PLACES = (
     f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={RUN}"
     f"&destination_id={seed.TUTORIAL_2}&destination_path=/home/ada/",
     "/transfers/",
+    "/transfers/?status=failed&q=nothing",
     "/attention/",
     "/groups/",
     "/account/",
+    "/account/consents/",
+    "/account/take-back/",
+    "/account/delete/",
     "/jobs/",
     "/jobs/new/",
     "/nothing-here/",
@@ -69,15 +74,17 @@ def test_from_the_front_door_to_a_finished_transfer(page_of, site):
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="Browse Example University").click()
     give_consent(page, site)  # and is back in the folder
-    assert "Example University Research Storage" in page.locator("h1").inner_text()
+    page.get_by_role("heading", name="Example University Research Storage").wait_for()
     page.get_by_role("link", name="Top").click()
     for folder in ("projects", "spring-campaign", "runs", "2026-03-01"):
         page.get_by_role("row").get_by_role("link", name=folder, exact=True).click()
+    page.get_by_label("Select quality.csv").wait_for()
+    page.get_by_title("Write a path").click()
     assert page.get_by_label("Path").input_value() == RUN
 
-    page.get_by_label("Pick quality.csv").check()
-    page.get_by_label("Pick run.json").check()
-    assert page.get_by_text("2 of 3 picked").is_visible()
+    page.get_by_label("Select quality.csv").check()
+    page.get_by_label("Select run.json").check()
+    assert page.locator("[data-pick-count]").inner_text().startswith("2 selected, ")
     page.get_by_role("button", name="Transfer…").click()
     page.get_by_label("Find the collection").fill("tutorial")
     page.keyboard.press("Enter")
@@ -92,7 +99,7 @@ def test_from_the_front_door_to_a_finished_transfer(page_of, site):
 
     page.get_by_role("link", name="/~/from-the-browser/quality.csv").click()
     allow_if_asked(page, site)
-    assert page.get_by_label("Pick quality.csv").is_visible()
+    page.get_by_label("Select quality.csv").wait_for()
     page.goto(f"{site.url}/transfers/")
     assert page.get_by_role("row", name=re.compile("two files")).is_visible()
 
@@ -122,11 +129,9 @@ def test_by_keyboard_alone(open_page, site):
     tab_to(page, page.get_by_role("button", name="Sign in with Globus"))
     page.keyboard.press("Enter")
     page.wait_for_url(f"{site.sandbox.url}/**")
-    tab_to_anything = page.get_by_role("button", name="Allow")
-    for _ in range(20):
-        page.keyboard.press("Tab")
-        if tab_to_anything.evaluate("element => element === document.activeElement"):
-            break
+    tab_to(page, page.get_by_role("radio", name="ada@").first)
+    page.keyboard.press("Space")
+    tab_to(page, page.get_by_role("button", name="Allow"))
     page.keyboard.press("Enter")
     page.wait_for_url(f"{site.url}/**")
 
@@ -137,8 +142,10 @@ def test_by_keyboard_alone(open_page, site):
     tab_to(page, page.get_by_role("link", name="Browse files"), most=3)
 
     page.goto(f"{site.url}/files/?origin_id={seed.LAPTOP}&origin_path=/Documents/")
-    tab_to(page, page.get_by_label("Pick paper.tex"))
-    page.keyboard.press("Space")
+    page.get_by_role("grid").wait_for()
+    tab_to(page, page.get_by_role("gridcell", name="figures", exact=True))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+Space")
     tab_to(page, page.get_by_role("button", name="Transfer…"))
     page.keyboard.press("Enter")
     page.get_by_label("Find the collection").wait_for()
@@ -170,7 +177,7 @@ def test_without_script(page_of, site):
     page = page_of("ada", java_script_enabled=False)
     consent_to_research(page, site)
     page.goto(site.url + files_of(seed.RESEARCH, RUN))
-    page.get_by_label("Pick quality.csv").check()
+    page.get_by_label("Select quality.csv").check()
     page.get_by_role("button", name="Transfer…").click()
     page.get_by_label("Find the collection").fill("tutorial")
     page.get_by_role("button", name="Find", exact=True).click()
@@ -201,7 +208,7 @@ def test_a_transfer_is_cancelled(page_of, site):
     consent_to_research(page, site)
     page.goto(
         f"{site.url}/transfers/new/?origin_id={seed.RESEARCH}"
-        f"&origin_path=/projects/telescope/raw/frame-9999.fits"
+        f"&item=/projects/telescope/raw/frame-9999.fits"
         f"&destination_id={seed.RESEARCH}&destination_path=/home/ada/in/"
     )
     page.get_by_role("button", name="Start the transfer").click()
@@ -227,7 +234,7 @@ def test_hostile_names_do_nothing(page_of, site):
     page.goto(site.url + ODD)
     assert page.get_by_text("<img src=x onerror=alert(1)>.txt").is_visible()
     assert page.locator("main img").count() == 0
-    page.get_by_label("Pick all on this page").check()
+    page.get_by_label("Select all").check()
     page.get_by_role("button", name="Transfer…").click()
     page.get_by_label("Find the collection").fill("research storage")
     page.keyboard.press("Enter")
@@ -259,6 +266,26 @@ def test_nothing_is_wider_than_a_phone(page_of, site):
     page.locator("summary", has_text="Menu").click()
     page.get_by_role("link", name="Transfers").first.click()
     assert page.locator("h1").inner_text() == "Transfers"
+
+
+def test_no_page_of_the_administration_is_wider_than_a_phone(page_of, site):
+    page = page_of("root", viewport=NARROW)
+    wide = {}
+    for name, address in admin_pages(page, site).items():
+        page.goto(site.url + address)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > NARROW["width"]:
+            wide[name] = width
+    assert wide == {}
+
+
+def test_the_identity_of_a_service_account_is_copied(page_of, site):
+    page = page_of("root", permissions=["clipboard-read", "clipboard-write"])
+    page.goto(site.url + admin_pages(page, site)["admin-accounts-secrets"])
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_text("Copied.").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.endswith("@clients.auth.globus.org")
 
 
 def test_targets_are_large_enough(page_of, site):

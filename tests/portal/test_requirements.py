@@ -1,6 +1,7 @@
 """Every shape in which Globus asks a person for something; and hostile ones."""
 
 import json
+from dataclasses import replace
 from urllib.parse import parse_qs, urlencode
 from uuid import UUID
 
@@ -24,11 +25,17 @@ from portal.globus.requirements import (
     read_scopes,
     tidy_message,
 )
-from portal.globus.scopes import sign_in_scopes
+from portal.globus.scopes import Right, sign_in_scopes
 
 COLLECTION = UUID("6c54cade-bde5-45c1-bdea-f4bd71dba2cc")
 OTHER = UUID("31ce9ba0-176d-45a5-add3-f37d233ba47d")
 POLICY = UUID("0d9b6c4e-3f0b-5d6a-8b0e-6b1f6f5b7a11")
+FURTHER = {
+    f"https://auth.globus.org/scopes/{COLLECTION}/https",
+    f"https://auth.globus.org/scopes/{COLLECTION}/data_access",
+    "https://auth.globus.org/scopes/524230d7-ea86-4a52-8312-86065a9e0417/timer",
+    "urn:globus:auth:scope:groups.api.globus.org:all",
+}
 IDENTITY = "9515900b-8b1f-572c-a84b-c4847259db12"
 TRANSFER = "urn:globus:auth:scope:transfer.api.globus.org:all"
 DATA_ACCESS = f"{TRANSFER}[*https://auth.globus.org/scopes/{COLLECTION}/data_access]"
@@ -428,9 +435,9 @@ def assert_harmless(found):
     assert all(text.isprintable() and text.isascii() for text in parameters.values())
     assert not any(set("&=#? /\\<>\"'") & set(text) for text in parameters.values())
     plain = sign_in_scopes()
-    assert [scope.partition("[")[0] for scope in sign_in_scopes(found.collections)] == (
-        plain
-    )
+    asked = [scope.partition("[")[0] for scope in found.sign_in_scopes]
+    assert asked[: len(plain)] == plain
+    assert set(asked[len(plain) :]) <= FURTHER
 
 
 @given(JSON)
@@ -477,7 +484,48 @@ def test_no_words_of_a_collection_break_it(parts):
         assert_harmless(found)
 
 
-@given(st.lists(st.text(max_size=60) | st.just(DATA_ACCESS) | st.just("a[b[" * 900)))
+HTTPS = f"https://auth.globus.org/scopes/{COLLECTION}/https"
+TIMER = "https://auth.globus.org/scopes/524230d7-ea86-4a52-8312-86065a9e0417/timer"
+GROUPS_ALL = "urn:globus:auth:scope:groups.api.globus.org:all"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (HTTPS, Requirement(https=(COLLECTION,))),
+        (
+            f"{HTTPS} https://auth.globus.org/scopes/{COLLECTION}/data_access",
+            Requirement(collections=(COLLECTION,), https=(COLLECTION,)),
+        ),
+        (f"{TIMER}[{TRANSFER}]", Requirement(rights=(Right.TIMERS,))),
+        (
+            f"{TIMER}[{DATA_ACCESS}]",
+            Requirement(collections=(COLLECTION,), rights=(Right.TIMERS,)),
+        ),
+        (GROUPS_ALL, Requirement(rights=(Right.GROUPS,))),
+        (f"{HTTPS}x", Requirement(beyond=True)),
+    ],
+)
+def test_rights_beyond_the_base_set_are_asked_for_anew_and_kept(text, wanted):
+    found = read_scopes([text])
+    assert found == wanted
+    assert Requirement.from_json(found.as_json()) == found
+    assert read_scopes(found.consent_scopes) == replace(wanted, beyond=False)
+
+
+def test_a_timer_of_a_mapped_collection_is_asked_with_all_that_it_depends_on():
+    wanted = Requirement(collections=(COLLECTION,), rights=(Right.TIMERS,))
+    assert f"{TIMER}[{DATA_ACCESS}]" in wanted.sign_in_scopes
+    assert DATA_ACCESS in wanted.sign_in_scopes
+
+
+@given(
+    st.lists(
+        st.text(max_size=60)
+        | st.sampled_from([DATA_ACCESS, HTTPS, TIMER, "a[b[" * 900])
+    )
+)
 def test_no_scope_string_brings_another_scope(texts):
-    collections, _ = read_scopes(texts)
-    assert set(collections) <= {COLLECTION}
+    found = read_scopes(texts)
+    assert set(found.collections) <= {COLLECTION}
+    assert_harmless(found)

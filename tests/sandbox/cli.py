@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.testing import REPOSITORY, Sandbox
+from tests.guarded import GUARD
 
 PROGRAM = Path(
     os.environ.get("GLOBUS_CLI", REPOSITORY / ".venv-cli" / "bin" / "globus")
 )
+#: the program's own Python runs it below a guard: nothing leaves the machine
+GUARDED = [str(PROGRAM.parent / "python"), GUARD, str(PROGRAM)]
 LIMIT_SECONDS = 60
 LOGIN_VARIABLES = ("GLOBUS_CLI_CLIENT_ID", "GLOBUS_CLI_CLIENT_SECRET")
 
@@ -49,7 +52,7 @@ class Cli:
     def __call__(self, *arguments: str, **more: str) -> Ended:
         """Run a command to its end. ``more`` are variables of its environment."""
         ended = subprocess.run(
-            [PROGRAM, *arguments],
+            [*GUARDED, *arguments],
             env={**self.environment, **more},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -69,7 +72,7 @@ class Cli:
     def with_code(self, answer: Callable[[str], str], *arguments: str) -> Ended:
         """Run a command that shows an address and waits for the code from there."""
         with subprocess.Popen(
-            [PROGRAM, *arguments],
+            [*GUARDED, *arguments],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

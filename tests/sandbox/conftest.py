@@ -1,39 +1,19 @@
 """A sandbox for the whole run, seeded anew for every test."""
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import globus_sdk
 import pytest
 
 from sandbox import seed
 from sandbox.testing import Sandbox
+from tests.guarded import GUARDED_SANDBOX
 
 TRANSFER_ALL = "urn:globus:auth:scope:transfer.api.globus.org:all"
 GROUPS_VIEW = (
     "urn:globus:auth:scope:groups.api.globus.org:view_my_groups_and_memberships"
 )
-
-
-class LeftTheMachine(AssertionError):
-    """A test, or a client in it, wanted to reach something else than loopback."""
-
-
-@pytest.fixture(autouse=True)
-def no_egress(monkeypatch: pytest.MonkeyPatch) -> type[LeftTheMachine]:
-    """Check 68: no socket of these tests connects to another machine."""
-    connect = socket.socket.connect
-
-    def guarded(self: socket.socket, address: Any) -> None:
-        is_network = self.family in (socket.AF_INET, socket.AF_INET6)
-        if is_network and address[0] not in ("127.0.0.1", "::1", "localhost"):
-            raise LeftTheMachine(f"A connection to {address}")
-        connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded)
-    return LeftTheMachine
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +23,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def running_sandbox(data_folder: Path) -> Iterator[Sandbox]:
-    sandbox = Sandbox.start(data_folder)
+    sandbox = Sandbox.start(data_folder, program=GUARDED_SANDBOX)
     yield sandbox
     sandbox.stop()
 

@@ -2,6 +2,9 @@
 
 import json
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import globus_sdk
 import pytest
@@ -10,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox import seed
+from tests.guarded import GUARD
+from tests.sandbox.cli import GUARDED
 from tests.sandbox.conftest import TRANSFER_ALL
 
 TIMER = "https://auth.globus.org/scopes/524230d7-ea86-4a52-8312-86065a9e0417/timer"
@@ -183,10 +188,75 @@ def test_an_unexpected_request_is_logged_with_its_route(sandbox, transfer_as):
     assert logged["query"] == "deep=yes"
 
 
+@pytest.mark.parametrize(
+    ("service", "path", "status"),
+    [
+        ("transfer", "/transfer/v0.10/no/such/route", 404),
+        ("groups", "/groups/v2/no/such/route", 404),
+        ("timer", "/timer/no/such/route", 404),
+        ("auth", "/auth/v2/api/projects", 404),
+        ("auth", "/auth/no/such/route", 404),
+        ("auth", "/auth/v2/oauth2/userinfo", 405),
+        ("none", "/nowhere/at/all", 404),
+    ],
+)
+def test_an_unexpected_request_of_any_service(sandbox, sign_in, service, path, status):
+    """It has the service's own shape, and the log has its method and whole route."""
+    wanted = f"openid {TRANSFER_ALL} {GROUPS_ALL} {TIMER}[{TRANSFER_ALL}]"
+    found = sign_in("ada", wanted).by_resource_server
+    server = {
+        "transfer": "transfer.api.globus.org",
+        "groups": "groups.api.globus.org",
+        "timer": seed.TIMERS_CLIENT_ID,
+    }.get(service, "auth.globus.org")
+    answer = requests.put(
+        f"{sandbox.url}{path}?why=not&why=so",
+        headers={"Authorization": f"Bearer {found[server]['access_token']}"},
+        json={},
+        timeout=10,
+    )
+    assert answer.status_code == status
+    document = answer.json()
+    assert {"code", "error", "errors"} & set(document)
+    (logged,) = [one for one in sandbox.requests() if one["is_unexpected"]]
+    assert (logged["method"], logged["path"]) == ("PUT", path)
+    assert logged["query"] == "why=not&why=so"
+
+
 @pytest.mark.parametrize("port", [80, 443])
 def test_check_68_nothing_leaves_the_sandbox(no_egress, port):
     with socket.socket() as one, pytest.raises(no_egress):
         one.connect(("203.0.113.7", port))
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "socket.socket().connect(('203.0.113.7', 443))",
+        "socket.getaddrinfo('auth.globus.org', 443)",
+        "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('203.0.113.7', 53))",
+    ],
+)
+def test_check_68_nor_does_a_program_that_a_test_starts(tmp_path, attempt):
+    """The sandbox itself, the globus command and the documentation's scripts."""
+    program = tmp_path / "program.py"
+    program.write_text(f"import socket\n{attempt}\n")
+    done = subprocess.run(
+        [sys.executable, GUARD, program],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "LeftTheMachine" in done.stderr
+
+
+def test_check_68_the_programs_of_the_tests_are_guarded(running_sandbox):
+    health = requests.get(f"{running_sandbox.url}/_sandbox/health", timeout=10).json()
+    command = Path(f"/proc/{health['pid']}/cmdline").read_bytes().split(b"\0")
+    assert GUARD.encode() in command
+    assert GUARD in GUARDED
 
 
 def test_check_68_every_address_handed_out_is_the_sandbox(sandbox, transfer_as):

@@ -77,14 +77,20 @@ def test_check_06_the_environment_points_at_nothing_else(sandbox, tmp_path):
     assert "labsandbox" in ended.err, ended
 
 
-def test_check_07_the_cli_over_tls(tmp_path):
-    """That it fails without the certificate is tested by the SDK, which can be told
-    not to try six times."""
+def test_check_07_the_cli_over_tls(tmp_path, capfd):
+    """With the certificate authority, and not without: then it tries six times."""
     sandbox = Sandbox.start(tmp_path / "sandbox", tls=True)
     try:
         cli = Cli(sandbox, tmp_path / "home")
         assert cli.environment["GLOBUS_SDK_SERVICE_URL_AUTH"].startswith("https://")
         assert cli("whoami").code == 0
+        sandbox.forget_requests()
+        del cli.environment["GLOBUS_SDK_VERIFY_SSL"]
+        ended = cli("whoami")
+        assert ended.code == 1
+        assert "GlobusConnectionError" in ended.err, ended
+        assert capfd.readouterr().err.count("UNKNOWN_CA") == 6, "it hung up each time"
+        assert sandbox.requests() == []
     finally:
         sandbox.stop()
 
@@ -183,6 +189,18 @@ def test_check_37_a_recursive_listing_has_relative_paths(sandbox, cli):
     ended = cli("ls", "-r", f"{BOX}:/tree")
     assert ended.code == 0, ended
     assert ended.out.split() == ["one/", "one/two/", "one/two/file-000000.dat"]
+
+
+def test_check_36_filters_of_the_cli(cli):
+    def shown(*filters):
+        ended = cli("ls", f"{BOX}:/sensors", *filters)
+        assert ended.code == 0, ended
+        return ended.out.split()
+
+    every = shown()
+    some = shown("--filter", f"~{every[0][:-1]}*")
+    assert every[0] in some
+    assert shown("--filter", f"!{every[0]}") == every[1:]
 
 
 def test_check_39_stat_of_nothing_is_a_line(cli):

@@ -11,6 +11,8 @@ import pytest
 from sandbox import seed
 from tests.sandbox.cli import Cli
 from tests.sandbox.conftest import TRANSFER_ALL
+from tests.sandbox.test_cli_commands import COMMANDS as OTHER_COMMANDS
+from tests.sandbox.test_cli_commands import FAILING
 from tests.sandbox.waiting import until
 
 BOX = seed.HARVEST
@@ -104,6 +106,13 @@ def test_command(world, name):
     assert wanted.format(**places) in ended.out + ended.err, ended
 
 
+def test_47_of_49_commands_end_with_0():
+    """Each of them runs in a test of its own; the two others fail as at Globus."""
+    assert len(COMMANDS) + len(OTHER_COMMANDS) == 47
+    assert not set(COMMANDS) & set(OTHER_COMMANDS)
+    assert len(FAILING) == 49 - 47
+
+
 @pytest.mark.parametrize(
     "schedule",
     [
@@ -121,6 +130,7 @@ def test_check_60_timers_by_the_cli_show_transfer(world, schedule):
 
 
 def test_check_60_a_timer_of_the_cli_runs(world):
+    world.cli.sandbox.set(timer_runs_per_minute=0)  # the other tests have timers too
     timer = world.new_timer("--interval", "1d", "--stop-after-runs", "2")
     sandbox = world.cli.sandbox
 

@@ -131,6 +131,37 @@ def test_check_34_search(transfer_as):
     assert (rest["has_next_page"], len(rest["DATA"])) == (False, 1)
 
 
+def test_check_34_the_scopes_of_a_search(sandbox, transfer_as):
+    """What is recent or in use is so for the caller, not for others."""
+    sandbox.set(hold_tasks=True)
+    ada, grace = transfer_as("ada"), transfer_as("grace")
+
+    def found(client, scope) -> list[str]:
+        return names(client.endpoint_search(filter_scope=scope))
+
+    laptop, shared = "Ada's laptop", "Spring campaign (shared)"
+    assert found(ada, "my-gcp-endpoints") == [laptop]
+    assert found(grace, "shared-by-me") == [shared]
+    assert found(ada, "shared-by-me") == []
+    assert found(ada, "administered-by-me") == [laptop, shared]
+    assert found(transfer_as("mallory"), "administered-by-me") == []
+    assert shared in found(ada, "hide-no-permissions")
+    assert shared not in found(transfer_as("mallory"), "hide-no-permissions")
+    ada.operation_ls(seed.SHARED, path="/results/")
+    sandbox.advance(100)
+    ada.operation_ls(seed.LAPTOP, path="/")
+    assert found(ada, "recently-used") == [laptop, shared]
+    assert found(grace, "recently-used") == []
+    document = globus_sdk.TransferData(seed.SHARED, seed.LAPTOP)
+    document.add_item("/results/variants.csv", "/variants.csv")
+    assert found(ada, "in-use") == []
+    task = ada.submit_transfer(document)["task_id"]
+    assert found(ada, "in-use") == [laptop, shared]
+    assert found(grace, "in-use") == []
+    ada.cancel_task(task)
+    assert found(ada, "in-use") == []
+
+
 def test_check_34_search_pages_across_a_hundred(transfer_as):
     client = transfer_as("ada")
     for number in range(120):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sandbox import seed
 from sandbox.testing import client_environment
+from tests.guarded import GUARD
 
 SCRIPTS = Path(__file__).parent / "scripts"
 SECONDS = 30
@@ -14,7 +15,7 @@ SECONDS = 30
 
 def start(sandbox, name, *arguments) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, str(SCRIPTS / name), *arguments],
+        [sys.executable, GUARD, str(SCRIPTS / name), *arguments],
         env=client_environment(sandbox),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

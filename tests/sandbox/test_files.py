@@ -68,6 +68,48 @@ def test_check_35_ls(research):
     assert (page["total"], page["length"]) == (5, 2)
 
 
+def test_check_35_orders_of_ls(research):
+    """Several fields, each with its own direction; nonsense is a 400."""
+
+    def listed(orderby) -> list[str]:
+        path = "/projects/telescope"
+        return names(research.operation_ls(seed.RESEARCH, path=path, orderby=orderby))
+
+    items = {
+        one["name"]: one
+        for one in research.operation_ls(seed.RESEARCH, path="/projects/telescope")
+    }
+    by_type = listed(["type ASC", "name DESC"])
+    assert by_type[:2] == ["raw", ".calibration"]
+    assert [items[one]["type"] for one in by_type] == sorted(
+        one["type"] for one in items.values()
+    )
+    sizes = [items[one]["size"] for one in listed("size DESC")]
+    assert sizes == sorted(sizes, reverse=True)
+    times = [items[one]["last_modified"] for one in listed("last_modified")]
+    assert times == sorted(times)
+    assert listed("name") == sorted(items)
+    for nonsense in ("colour", "name SIDEWAYS"):
+        with pytest.raises(globus_sdk.TransferAPIError) as caught:
+            listed(nonsense)
+        assert caught.value.http_status == 400
+
+
+def test_check_35_limits_of_ls(research):
+    def listed(**more) -> Any:
+        return research.operation_ls(seed.RESEARCH, path="/projects/telescope", **more)
+
+    every = names(listed())
+    assert names(listed(limit=3)) + names(listed(limit=3, offset=3)) == every
+    assert names(listed(offset=99)) == []
+    assert listed(offset=99)["total"] == len(every)
+    assert names(listed(limit=1_000_000)) == every, "100,000 is the most"
+    for nonsense in ({"limit": "many"}, {"offset": -1}):
+        with pytest.raises(globus_sdk.TransferAPIError) as caught:
+            listed(**nonsense)
+        assert caught.value.http_status == 400
+
+
 def test_the_item_document(research):
     (item,) = research.operation_ls(
         seed.RESEARCH, path="/home/ada", show_hidden=False
@@ -122,6 +164,23 @@ def test_check_36_filters(research):
     assert caught.value.http_status == 400
 
 
+def test_check_36_filters_in_all_forms_of_the_sdk(research):
+    """A text, a document whose terms all hold, a list of which any does."""
+
+    def found(wanted, path="/projects/telescope") -> list[str]:
+        return names(research.operation_ls(seed.RESEARCH, path=path, filter=wanted))
+
+    assert found("type:dir") == [".calibration", "raw"]
+    assert found({"type": "file", "name": "~*.csv"}) == ["catalog.csv"]
+    either = [{"type": "dir", "name": "raw"}, "name:~*.csv"]
+    assert found(either) == ["catalog.csv", "raw"]
+    assert found({"name": "!catalog.csv", "type": "file"}) == ["latest.fits"]
+    assert found({"name": "!=catalog.csv", "type": "file"}) == ["latest.fits"]
+    after, before = ["2000-01-01", ""], ["", "2000-01-01"]
+    assert "catalog.csv" in found({"last_modified": after})
+    assert found({"last_modified": before}) == []
+
+
 def test_check_38_errors_of_ls(sandbox, research):
     with pytest.raises(globus_sdk.TransferAPIError) as caught:
         research.operation_ls(seed.RESEARCH, path="/projects/nowhere")
@@ -129,6 +188,8 @@ def test_check_38_errors_of_ls(sandbox, research):
         404,
         "ClientError.NotFound",
     )
+    assert caught.value.request_id
+    assert len(sandbox.requests("/ls")) == 1
     sandbox.forget_requests()
     with pytest.raises(globus_sdk.TransferAPIError) as caught:
         research.operation_ls(seed.RESEARCH, path="/projects/telescope/catalog.csv")
@@ -158,6 +219,40 @@ def test_check_40_mkdir_and_rename(laptop):
     with pytest.raises(globus_sdk.TransferAPIError) as caught:
         laptop.operation_mkdir(seed.LAPTOP, "/a/b/c")
     assert caught.value.http_status == 404
+
+
+def test_check_39_stat_of_folders_and_links(research):
+    def item(path) -> Any:
+        return research.operation_stat(seed.RESEARCH, path)
+
+    folder = item("/projects/telescope/")
+    assert (folder["name"], folder["type"]) == ("telescope", "dir")
+    link = item("/projects/telescope/latest.fits")
+    assert (link["type"], link["link_target"]) == ("file", "raw/frame-0005.fits")
+    assert item("/projects/telescope/gone.fits")["type"] == "invalid_symlink"
+    assert set(KEYS) <= set(link.data)
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        item("/home/grace/notes.txt")
+    assert (caught.value.http_status, caught.value.code) == (
+        403,
+        "EndpointPermissionDenied",
+    )
+
+
+def test_check_40_what_cannot_be_renamed(laptop):
+    def refused(old, new) -> tuple[int, str]:
+        with pytest.raises(globus_sdk.TransferAPIError) as caught:
+            laptop.operation_rename(seed.LAPTOP, old, new)
+        return caught.value.http_status, str(caught.value.code)
+
+    laptop.operation_mkdir(seed.LAPTOP, "/one")
+    assert refused("/one", "/Documents") == (502, "ExternalError.RenameFailed.Exists")
+    assert refused("/nothing", "/two") == (404, "ClientError.NotFound")
+    assert refused("/one", "/one/inside")[0] == 400
+    assert refused("/", "/two")[0] == 403
+    assert {"one", "Documents"} <= set(
+        names(laptop.operation_ls(seed.LAPTOP, path="/"))
+    )
 
 
 def test_others_homes_are_closed(research):

@@ -6,7 +6,7 @@ import requests
 from globus_sdk.experimental.gcs_downloader import GCSDownloader
 
 from sandbox import seed
-from sandbox.testing import Sandbox
+from sandbox.testing import Sandbox, answer_authorize_page
 from tests.sandbox.conftest import TRANSFER_ALL
 
 
@@ -218,3 +218,59 @@ def test_a_certificate_of_ones_own_needs_its_key(tmp_path):
         )
         assert done.returncode != 0
         assert "Error" in done.stderr
+
+
+def test_a_browser_signs_in_and_gets_its_file(sandbox, base):
+    """There and back, then by a cookie: for reading alone, and for eleven days."""
+    url = f"{base}{NOTES}?download"
+    with requests.Session() as browser:
+        there = browser.get(url, allow_redirects=False, timeout=10)
+        back = answer_authorize_page(browser, there.headers["Location"], "ada")
+        assert back.startswith(f"{base}/?")
+        landed = browser.get(back, allow_redirects=False, timeout=10)
+        assert f"{sandbox.url}{landed.headers['Location']}" == url
+        answer = browser.get(url, allow_redirects=False, timeout=10)
+        assert answer.content == CONTENT
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+        assert browser.put(f"{base}{NOTES}", data=b"x", timeout=10).status_code == 401
+        again = browser.get(back, allow_redirects=False, timeout=10)
+        assert "code=" not in again.headers.get("Location", ""), "a code works once"
+        sandbox.advance(11 * 86_400 + 1)
+        assert browser.get(url, allow_redirects=False, timeout=10).is_redirect
+
+
+def test_a_sign_in_that_another_browser_began_is_nobodys(sandbox, base):
+    with requests.Session() as victim, requests.Session() as other:
+        url = f"{base}{NOTES}"
+        victim.get(url, allow_redirects=False, timeout=10)
+        there = other.get(url, allow_redirects=False, timeout=10)
+        back = answer_authorize_page(other, there.headers["Location"], "mallory")
+        answer = victim.get(back, allow_redirects=False, timeout=10)
+        assert answer.status_code == 403
+        assert victim.get(url, allow_redirects=False, timeout=10).is_redirect
+
+
+def test_who_declines_gets_no_file(base):
+    with requests.Session() as browser:
+        there = browser.get(f"{base}{NOTES}", allow_redirects=False, timeout=10)
+        back = answer_authorize_page(
+            browser, there.headers["Location"], "ada", allow=False
+        )
+        answer = browser.get(back, allow_redirects=False, timeout=10)
+        assert answer.status_code == 403
+        assert "access_denied" in answer.json()["message"]
+
+
+def test_data_access_beside_https_is_a_knob(sandbox, base, sign_in):
+    def status(scope):
+        token = sign_in("ada", scope).by_resource_server[seed.RESEARCH]["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        return ask("GET", f"{base}{NOTES}", headers=headers).status_code
+
+    https = https_scope(seed.RESEARCH)
+    both = f"{https} https://auth.globus.org/scopes/{seed.RESEARCH}/data_access"
+    assert (status(https), status(both)) == (200, 200)
+    sandbox.set(https_wants_data_access=True)
+    assert (status(https), status(both)) == (403, 200)
+    location = ask("GET", f"{base}{NOTES}").headers["Location"]
+    assert "data_access" in location

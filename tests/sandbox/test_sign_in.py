@@ -289,3 +289,19 @@ def test_a_native_flow_manager_reaches_the_code_page(sandbox):
         assert "This is not Globus" in shown
         tokens = client.oauth2_exchange_code_for_tokens(code)
     assert tokens.by_resource_server["auth.globus.org"]["refresh_token"]
+
+
+def test_nobody_is_chosen_for_the_person(sandbox):
+    """Who only presses the button is asked again, and signed in as nobody."""
+    url = authorize_url(sandbox)
+    shown = requests.get(url, timeout=5).text
+    assert 'name="identity"' in shown
+    assert "checked" not in shown
+    answer = requests.post(
+        url, data={"decision": "allow"}, timeout=5, allow_redirects=False
+    )
+    assert answer.status_code == 200
+    assert "Please choose who you are." in answer.text
+    assert "Set-Cookie" not in answer.headers
+    hinted = requests.get(authorize_url(sandbox, login_hint="grace"), timeout=5).text
+    assert hinted.count("checked") == 1

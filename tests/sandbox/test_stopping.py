@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from sandbox.testing import REPOSITORY
+from tests.sandbox.waiting import until
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -39,3 +41,33 @@ def test_it_stops_and_frees_its_port(number):
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
+
+
+def test_it_ends_with_a_test_run_that_was_killed(tmp_path):
+    """Else each worker of a killed run would leave one behind."""
+    program = (
+        "import sys, time; from pathlib import Path\n"
+        "from sandbox.testing import Sandbox\n"
+        "sandbox = Sandbox.start(Path(sys.argv[1]))\n"
+        "print(sandbox.url, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        url = run.stdout.readline().strip()
+        assert requests.get(f"{url}/_sandbox/health", timeout=5).ok
+        run.kill()
+
+    def is_gone() -> bool:
+        try:
+            requests.get(f"{url}/_sandbox/health", timeout=5)
+        except requests.ConnectionError:
+            return True
+        return False
+
+    until(is_gone, "the end of the sandbox")

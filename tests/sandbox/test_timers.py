@@ -233,3 +233,79 @@ def test_the_older_way_of_making_a_timer(sandbox, timers_as):
     made = client.create_job(job)
     assert made.http_status == 201
     runs(client, made["job_id"], 1)
+
+
+def test_a_submission_that_failed_is_tried_again(sandbox, timers_as):
+    """After a minute, two, four: for 45 minutes or half an interval."""
+    client = timers_as("ada")
+    sandbox.collection(seed.LAPTOP, connected=False)
+    made = client.create_timer(timer(globus_sdk.OnceTimerSchedule()))
+    timer_id = made["timer"]["job_id"]
+    until(lambda: client.get_job(timer_id)["n_errors"] == 1, "a first try")
+    job = client.get_job(timer_id)
+    assert (job["n_runs"], job["activity"]["code"]) == (0, "retrying")
+    sandbox.advance(60)
+    until(lambda: client.get_job(timer_id)["n_errors"] == 2, "a second try")
+    sandbox.collection(seed.LAPTOP, connected=True)
+    sandbox.advance(120)
+    runs_so_far = [one["data"]["status"] for one in _results(client, timer_id, 3)]
+    assert runs_so_far.count("FAILED") == 2
+    until(lambda: client.get_job(timer_id)["status"] == "ended", "the end")
+    assert client.get_job(timer_id)["n_runs"] == 1
+
+
+def _results(client, timer_id, count):
+    until(
+        lambda: len(client.get_job(timer_id)["results"]["data"]) == count,
+        f"{count} results",
+    )
+    return client.get_job(timer_id)["results"]["data"]
+
+
+def test_after_half_an_interval_a_run_is_given_up(sandbox, timers_as):
+    client = timers_as("ada")
+    sandbox.collection(seed.LAPTOP, connected=False)
+    schedule = globus_sdk.RecurringTimerSchedule(interval_seconds=600)
+    timer_id = client.create_timer(timer(schedule))["timer"]["job_id"]
+    until(lambda: client.get_job(timer_id)["n_errors"] == 1, "a first try")
+    # At 60 and 180 seconds; the one at 420 would be later than 300.
+    sandbox.advance(180)
+    until(lambda: client.get_job(timer_id)["n_runs"] == 1, "giving up")
+    job = client.get_job(timer_id)
+    assert (job["n_errors"], job["activity"]["code"]) == (3, "awaiting_next_run")
+
+
+def test_the_timers_of_a_person_run_once_a_minute(sandbox, timers_as):
+    sandbox.speed(0)
+    client = timers_as("ada")
+    when = sandbox.now() + HOUR
+    ids = [
+        client.create_timer(
+            timer(
+                globus_sdk.OnceTimerSchedule(datetime=iso(when)),
+                body=transfer(path=path),
+            )
+        )["timer"]["job_id"]
+        for path in ("/Documents/paper.tex", "/Documents/figures")
+    ]
+
+    def counts() -> list[int]:
+        return sorted(client.get_job(one)["n_runs"] for one in ids)
+
+    sandbox.advance(HOUR + 1)
+    until(lambda: counts() == [0, 1], "one of two")
+    sandbox.advance(57)
+    assert counts() == [0, 1]
+    sandbox.advance(3)
+    until(lambda: counts() == [1, 1], "both")
+
+
+def test_ticks_that_a_jump_passed_can_be_left_out(sandbox, timers_as):
+    sandbox.set(timer_catch_up=False)
+    client = timers_as("ada")
+    schedule = globus_sdk.RecurringTimerSchedule(interval_seconds=HOUR)
+    timer_id = client.create_timer(timer(schedule))["timer"]["job_id"]
+    runs(client, timer_id, 1)
+    sandbox.advance(10 * HOUR)
+    runs(client, timer_id, 2)
+    assert client.get_job(timer_id)["next_run"] > iso(sandbox.now())

@@ -14,7 +14,7 @@ from transfers.jobs.models import Job, Run
 def admin(client, db):
     client.force_login(
         make_user(is_staff=True, is_superuser=True),
-        backend="django.contrib.auth.backends.ModelBackend",
+        backend="accounts.sign_in.GlobusSignIn",
     )
     return client
 
@@ -28,7 +28,7 @@ def job_form(account, **fields):
         "name": "nightly",
         "kind": "transfer",
         "service_account": account.pk,
-        "owner": account.owner.pk,
+        "owner": make_user(is_staff=True).pk,
         "source_collection": seed.HARVEST,
         "source_path": "/sensors",
         "destination_collection": seed.ARCHIVE,
@@ -92,5 +92,5 @@ def test_lists_cost_the_same_for_many_rows(
 
 
 def test_a_researcher_sees_none_of_it(client, service_account):
-    client.force_login(make_user(), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(make_user(), backend="accounts.sign_in.GlobusSignIn")
     assert client.get(address("run", "changelist")).status_code in (302, 403)

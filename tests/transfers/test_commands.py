@@ -126,6 +126,8 @@ def test_the_demo_is_seeded_once(sandbox, db, monkeypatch):
     operator = User.objects.get(username="demo-operator")
     assert not operator.has_usable_password()
     assert account.owner == operator
+    # Who tries the demo as somebody on the staff may run its jobs.
+    assert (account.roles.get().all_staff, account.roles.get().roles) == (True, ["use"])
 
 
 def test_the_demos_jobs_work_with_what_the_sandbox_exports(

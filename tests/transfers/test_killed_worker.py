@@ -15,7 +15,7 @@ from sandbox import seed
 from tests.factories import make_job, make_run
 from tests.portal.processes import eventually
 from tests.stack import database_url
-from transfers.claims import CLAIM_LASTS
+from transfers.claims import RUN_CLAIM_LASTS
 from transfers.jobs import runs
 from transfers.jobs.models import Run
 from transfers.jobs.settling import rows_in
@@ -90,7 +90,7 @@ def test_r02_a_worker_killed_before_the_answer_leaves_one_task(
     start_worker()
     sweep()  # too early to take anything over
     assert state_of(run) == "preparing"
-    sweep(now=timezone.now() + CLAIM_LASTS + timedelta(seconds=1))
+    sweep(now=timezone.now() + RUN_CLAIM_LASTS + timedelta(seconds=1))
 
     assert eventually(lambda: state_of(run) in Run.AT_GLOBUS or run.is_finished)
     assert eventually(
@@ -139,7 +139,7 @@ def test_r01_a_worker_killed_in_a_tree_loses_and_doubles_nothing(
     asked = len(sandbox.requests("/ls"))
     assert asked - state.folders_read in (0, 1)
     start_worker()
-    sweep(now=timezone.now() + CLAIM_LASTS + timedelta(seconds=1))
+    sweep(now=timezone.now() + RUN_CLAIM_LASTS + timedelta(seconds=1))
     assert eventually(lambda: state_of(run) == "succeeded")
     assert run.takeovers == 1
     found = [row.path for row in rows_in(Inventory.objects.get(run=run))]

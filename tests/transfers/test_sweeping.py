@@ -24,9 +24,9 @@ from tests.stack import database_url
 from transfers import submission, tasks
 from transfers.claims import CLAIM_LASTS, QUEUE_GRACE
 from transfers.jobs import runs
-from transfers.jobs.models import Run
+from transfers.jobs.models import Chore, Run
 from transfers.models import Transfer, Watch
-from transfers.sweeping import MOST_TAKEOVERS, QUEUED_LASTS, sweep
+from transfers.sweeping import MOST_DEATHS, QUEUED_LASTS, sweep
 
 
 def later(**time):
@@ -117,7 +117,7 @@ def test_the_transfers_of_runs_are_left_to_their_runs(messages):
     account = make_service_account()
     transfer = make_transfer(account, next_try_at=timezone.now())
     make_run(make_job(account, kind="transfer"), state="preparing", transfer=transfer)
-    sweep(now=later(seconds=90))
+    sweep(now=later(seconds=80))
     assert messages() == []
 
 
@@ -135,7 +135,7 @@ def test_a_run_whose_message_was_lost_is_queued(messages):
 
 def test_a_run_with_a_heartbeat_is_left_alone(messages):
     run = make_run(state="preparing")
-    sweep(now=later(seconds=110))
+    sweep(now=later(seconds=80))
     run.refresh_from_db()
     assert run.state == "preparing"
     assert messages() == []
@@ -174,7 +174,7 @@ def test_r03_a_run_whose_worker_died_is_taken_over_once(messages):
 
 
 def test_a_run_that_kills_its_workers_is_given_up(messages):
-    run = make_run(state="preparing", takeovers=MOST_TAKEOVERS)
+    run = make_run(state="preparing", takeovers=MOST_DEATHS - 1)
     sweep(now=later(**STALE))
     run.refresh_from_db()
     assert run.state == "failed"
@@ -211,9 +211,24 @@ def test_a_tick_queues_due_polls(messages):
 
 def test_an_idle_tick_asks_little(messages, django_assert_max_num_queries):
     make_run(state="moving", transfer=make_transfer(status="ACTIVE"))
-    # The sweep, the polls, the mails, and the upkeep of tokens and revocations.
-    with django_assert_max_num_queries(24):
+    # The sweep, the polls, the mails, the upkeep of tokens and revocations, reminders,
+    # and whether there is anything to tell: of ends, stalls, long runs, in the outbox.
+    with django_assert_max_num_queries(30 + 4 + 1 + 1):
         tasks.tick()
+    # Is anything due? Are polls (in a transaction)? Entries to seal? Is it time for the
+    # sweep?
+    with django_assert_max_num_queries(6):
+        tasks.tick()
+
+
+def test_a_sweep_is_not_put_off_by_a_clock_that_was_wrong(messages):
+    tasks.tick()
+    run = make_run()
+    Chore.objects.update(next_at=later(hours=1))
+    make_old = Run.objects.filter(pk=run.pk)
+    make_old.update(next_try_at=later(seconds=-1))
+    tasks.tick()
+    assert messages() == [("execute_run", str(run.pk))]
 
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

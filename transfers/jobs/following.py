@@ -10,6 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from transfers.jobs.models import Run
+from transfers.jobs.policies import Policies
 from transfers.jobs.states import SOURCES, advance
 from transfers.models import Transfer
 
@@ -33,11 +34,24 @@ def follow(run: Run, *, now: datetime | None = None) -> None:
     if run.state == Run.State.PREPARING and transfer.task_id:
         advance(run, Run.State.SUBMITTED, says="Globus has accepted it.", now=now)
     to = state_for(transfer, now)
+    if to == Run.State.CANCELLED and run.cause:
+        _stopped_by_us(run, now)
+        return
     if to == Run.State.SUBMITTED and run.state == Run.State.STALLED:
         to = Run.State.MOVING
     if to is None or to == run.state or Run.State(run.state) not in SOURCES[to]:
         return
-    advance(run, to, says=transfer.says, now=now, **_errors(transfer))
+    # Why it is being stopped by us stays, until it has stopped.
+    errors = {} if run.cause else _errors(transfer, to)
+    advance(run, to, says=transfer.says, now=now, **errors)
+
+
+def _stopped_by_us(run: Run, now: datetime) -> None:
+    """It is no person's wish, so it has failed; see ``transfers.jobs.stopping``."""
+    if run.state == Run.State.WAITING:
+        advance(run, Run.State.PREPARING, says="It is being stopped.", now=now)
+    says = run.last_error or "It was stopped."
+    advance(run, Run.State.FAILED, says=says, now=now)
 
 
 def state_for(transfer: Transfer, now: datetime) -> Run.State | None:
@@ -56,8 +70,9 @@ def state_for(transfer: Transfer, now: datetime) -> Run.State | None:
     return Run.State.MOVING if has_moved else Run.State.SUBMITTED
 
 
-def _errors(transfer: Transfer) -> dict[str, Any]:
-    return {
+def _errors(transfer: Transfer, to: Run.State) -> dict[str, Any]:
+    cause = {"cause": Policies.Cause.TASK} if to == Run.State.FAILED else {}
+    return cause | {
         "last_error": transfer.last_error,
         "error_code": transfer.error_code,
         "error_detail": transfer.error_detail,

@@ -12,11 +12,35 @@ from django.utils import timezone
 
 from accounts.models import ServiceAccount, User
 from transfers.claims import sweep_time
+from transfers.jobs import templates
+from transfers.jobs.control import Chore, Hold, Limit, Share
+from transfers.jobs.desk import Desk, JobVersion
+from transfers.jobs.policies import Policies
+from transfers.jobs.roles import JobRole
+from transfers.jobs.timing import Schedule
 from transfers.paths import BadPath, is_within, normalised
 
+__all__ = [
+    "STEPS",
+    "Chore",
+    "Hold",
+    "Job",
+    "JobRole",
+    "JobVersion",
+    "Limit",
+    "Run",
+    "RunStep",
+    "Schedule",
+    "Share",
+]
 
-class Job(models.Model):
-    """A stored piece of work: what a service account lists or transfers.
+
+class Job(Policies, Desk):
+    """A stored piece of work: what a service account lists, transfers or mirrors.
+
+    A mirror is a transfer with a sync level (among its options), and with
+    ``delete_extra`` it also removes what the source does not have. Paths may hold
+    fields, such as ``{scheduled_for:%Y-%m-%d}``; see ``transfers.jobs.templates``.
 
     The row is also the permission: a service account acts at these collections and
     paths, and nowhere else.
@@ -25,6 +49,10 @@ class Job(models.Model):
     class Kind(models.TextChoices):
         LIST = "list", "List a folder"
         TRANSFER = "transfer", "Transfer"
+        MIRROR = "mirror", "Mirror a folder"
+
+    #: kinds that end in a task at Globus
+    MOVING = (Kind.TRANSFER, Kind.MIRROR)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, unique=True)
@@ -45,7 +73,16 @@ class Job(models.Model):
     label = models.CharField(max_length=128, blank=True)
     #: further fields of the transfer document, by Globus's names
     options = models.JSONField(default=dict, blank=True)
+    #: instead of the two paths: ``[{"source_path", "destination_path", "recursive"}]``,
+    #: the last one true, false or null (Globus finds out)
+    items = models.JSONField(default=list, blank=True)
+    delete_extra = models.BooleanField(
+        default=False,
+        help_text="Mirror: delete at the destination what the source does not have.",
+    )
     enabled = models.BooleanField(default=True)
+    #: when the last run that succeeded was started; what changed since is news
+    watermark = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -54,7 +91,11 @@ class Job(models.Model):
             models.CheckConstraint(
                 condition=Q(kind="list") | Q(destination_collection__isnull=False),
                 name="job_transfer_has_destination",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(delete_extra=False) | Q(kind="mirror"),
+                name="job_only_mirrors_delete",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -64,18 +105,21 @@ class Job(models.Model):
         """Says at each field what is wrong with it, all at once."""
         problems: dict[str, str] = {}
         self._clean_path("source_path", problems)
-        if self.kind == self.Kind.TRANSFER:
+        if self.kind in self.MOVING:
             self._clean_destination(problems)
         elif self.destination_collection or self.destination_path:
             problems["destination_collection"] = "A listing has no destination."
         self._clean_options(problems)
+        self._clean_mirror(problems)
+        self._clean_policies(problems)
         if problems:
             raise ValidationError(problems)
 
     def _clean_path(self, name: str, problems: dict[str, str]) -> None:
         try:
             setattr(self, name, normalised(getattr(self, name)))
-        except BadPath as err:
+            templates.check(getattr(self, name))
+        except (BadPath, templates.BadTemplate) as err:
             problems[name] = err.advice
 
     def _clean_destination(self, problems: dict[str, str]) -> None:
@@ -106,6 +150,15 @@ class Job(models.Model):
         except BadRequest as err:
             problems["options"] = err.advice
 
+    def _clean_mirror(self, problems: dict[str, str]) -> None:
+        if self.kind != self.Kind.MIRROR:
+            if self.delete_extra:
+                problems["delete_extra"] = "Only a mirror may delete anything."
+        elif isinstance(self.options, dict) and "sync_level" not in self.options:
+            problems.setdefault(
+                "options", "Say by which sync level a mirror tells what is new."
+            )
+
     def inputs(self) -> dict[str, Any]:
         """What a run keeps of this job, whatever becomes of the job later."""
         return {
@@ -114,7 +167,9 @@ class Job(models.Model):
             "service_account": self.service_account.name,
             "client_id": str(self.service_account.client_id),
             "source_collection": str(self.source_collection),
+            "source_name": self.source_name,
             "source_path": self.source_path,
+            "destination_name": self.destination_name,
             "destination_collection": (
                 str(self.destination_collection) if self.destination_collection else ""
             ),
@@ -122,12 +177,22 @@ class Job(models.Model):
             "recursive": self.recursive,
             "label": self.label,
             "options": self.options,
+            "items": self.items,
+            "delete_extra": self.delete_extra,
         }
+
+
+_UNDER_WAY = ["preparing", "submitted", "moving", "stalled"]
+_ENDS = ["succeeded", "succeeded_with_skips", "failed", "skipped", "cancelled"]
 
 
 class RunQuerySet(models.QuerySet["Run"]):
     def unfinished(self) -> RunQuerySet:
         return self.exclude(state__in=Run.FINISHED)
+
+    def under_way(self) -> RunQuerySet:
+        """What counts against limits."""
+        return self.filter(state__in=Run.UNDER_WAY)
 
 
 class Run(models.Model):
@@ -150,6 +215,27 @@ class Run(models.Model):
         SKIPPED = "skipped"
         CANCELLED = "cancelled"
 
+    class Trigger(models.TextChoices):
+        SCHEDULE = "schedule", "Schedule"
+        HAND = "hand", "By hand"
+        RERUN = "rerun", "Run again"
+        RETRY = "retry", "Tried again after a failure"
+
+    class Lineage(models.TextChoices):
+        """What a run has of its parent."""
+
+        SAME = "same", "The same input"
+        FAILED_ONLY = "failed_only", "Only what failed"
+        EDITED = "edited", "Edited input"
+
+    class WaitsFor(models.TextChoices):
+        WORKER = "worker", "a worker"
+        LIMIT = "limit", "others to finish"
+        BLACKOUT = "blackout", "the end of a blackout"
+        HOLD = "hold", "the end of a pause"
+        OVERLAP = "overlap", "an earlier run"
+        RETRY = "retry", "its next try"
+
     FINISHED = (
         State.SUCCEEDED,
         State.SUCCEEDED_WITH_SKIPS,
@@ -159,6 +245,8 @@ class Run(models.Model):
     )
     #: states in which a task at Globus decides what comes next
     AT_GLOBUS = (State.SUBMITTED, State.MOVING, State.STALLED)
+    #: states that count against limits
+    UNDER_WAY = (State.PREPARING, *AT_GLOBUS)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="runs")
@@ -169,18 +257,48 @@ class Run(models.Model):
         User, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     reason = models.CharField(max_length=500, blank=True)
+    trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.HAND)
+    schedule = models.ForeignKey(
+        Schedule, null=True, on_delete=models.SET_NULL, related_name="runs"
+    )
+    #: the run that this one repeats
+    parent = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="children"
+    )
+    lineage = models.CharField(max_length=15, choices=Lineage, blank=True)
+    #: the version of the job that it runs
+    job_version = models.ForeignKey(
+        JobVersion, null=True, on_delete=models.PROTECT, related_name="runs"
+    )
     #: the job as it was when the run was asked for; see ``Job.inputs``
     inputs = models.JSONField()
+    #: as in the inputs, for limits and plots
+    source_collection = models.UUIDField(null=True)
+    destination_collection = models.UUIDField(null=True)
     state = models.CharField(max_length=25, choices=State, default=State.WAITING)
     #: why it is in this state, in a sentence
     says = models.CharField(max_length=500, blank=True)
+    #: of a waiting run, with the sentence
+    waits_for = models.CharField(
+        max_length=10, choices=WaitsFor, default=WaitsFor.WORKER
+    )
     #: null for a run that somebody started by hand
     scheduled_for = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    #: when it is stopped and has failed; set when it starts
+    deadline_at = models.DateTimeField(null=True)
+    #: since when nothing moves, while stalled
+    stalled_at = models.DateTimeField(null=True)
 
     attempts = models.PositiveIntegerField(default=0)
+    #: of a run that the retry policy made: the how-manieth try after the failure
+    retry_number = models.PositiveSmallIntegerField(default=0)
+    #: its place in the line; see ``transfers.jobs.sharing``
+    rank = models.BigIntegerField(default=0)
+    #: no worker takes it before
+    ready_at = models.DateTimeField(default=timezone.now)
     #: how often a worker died with it
     takeovers = models.PositiveSmallIntegerField(default=0)
     #: when the sweep looks at it again, while it waits
@@ -193,10 +311,17 @@ class Run(models.Model):
     )
     #: of a list: count, bytes, files, folders, complete, entries (the first 1,000)
     result = models.JSONField(null=True)
+    #: after a failure, of ``Policies.Cause``
+    cause = models.CharField(max_length=10, choices=Policies.Cause, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
     error_code = models.CharField(max_length=200, blank=True)
     #: Globus's own words: untrusted text
     error_detail = models.TextField(blank=True)
+
+    #: when its end was looked at for ``transfers.jobs.notify``
+    told_at = models.DateTimeField(null=True)
+    #: what was told of it while it was under way
+    told_of = models.JSONField(default=list)
 
     objects = RunQuerySet.as_manager()
 
@@ -218,6 +343,30 @@ class Run(models.Model):
                 fields=["next_try_at"],
                 condition=Q(state="waiting"),
                 name="run_waiting",
+            ),
+            models.Index(
+                fields=["rank"], condition=Q(state="waiting"), name="run_line"
+            ),
+            models.Index(
+                fields=["job"],
+                condition=~Q(state__in=_ENDS),
+                name="run_unfinished",
+            ),
+            models.Index(
+                fields=["service_account"],
+                condition=Q(state__in=_UNDER_WAY),
+                name="run_under_way",
+            ),
+            models.Index(
+                fields=["finished_at"],
+                condition=Q(told_at__isnull=True, state__in=_ENDS),
+                name="run_untold",
+            ),
+            models.Index(fields=["parent"], name="run_children"),
+            models.Index(
+                fields=["deadline_at"],
+                condition=~Q(state__in=_ENDS) & Q(deadline_at__isnull=False),
+                name="run_deadline",
             ),
             models.Index(
                 fields=["heartbeat_at"],

@@ -36,7 +36,6 @@ from transfers.browsing import listing
 from transfers.collections import Collection, collection
 from transfers.consents import sentence_for, with_own_consent
 from transfers.jobs.models import Job
-from transfers.jobs.pacing import take_turn
 from transfers.paths import is_within, parent
 from transfers.policies import policies
 
@@ -196,7 +195,6 @@ class _Asking:
     def side(self, key: str, collection_id: str) -> Side | None:
         """The collection with its rules; nothing if it cannot be looked at."""
         title = f"The {key} collection"
-        take_turn(self._account)
         try:
             side = Side(key, collection(self._client, UUID(collection_id)))
         except (NotFound, PermissionDenied) as err:
@@ -246,7 +244,6 @@ class _Asking:
                 self._found.add(f"{side.key}-rule-{number}", title, OK, sentence)
 
     def _pauses(self, side: Side) -> None:
-        take_turn(self._account)
         with globus_errors():
             answer = self._client.my_effective_pause_rule_list(side.collection.id)
             rules = [rule for rule in answer.get("DATA", []) if isinstance(rule, dict)]
@@ -290,11 +287,9 @@ class _Asking:
         self._in_order(before)
 
     def _look(self, side: Side, path: str) -> None:
-        take_turn(self._account)
         try:
             listing(self._client, side.collection.id, path, limit=1)
         except NotADirectory:
-            take_turn(self._account)
             with globus_errors():
                 self._client.operation_stat(side.collection.id, path)
 
@@ -306,7 +301,6 @@ class _Asking:
             there = self._consented(side, partial(self._nearest, side, path))
             if there is None:
                 raise NotFound
-            take_turn(self._account)
             self._make(side, there)
         except NotFound:
             self._found.add(
@@ -332,7 +326,6 @@ class _Asking:
         for _ in range(MOST_PARENTS):
             if here is None:
                 return None
-            take_turn(self._account)
             try:
                 listing(self._client, side.collection.id, here, limit=1)
             except (NotFound, NotADirectory):

@@ -9,24 +9,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from accounts.clients import transfer_client
 from accounts.models import User
-from portal.globus.errors import PortalError
+from portal.globus.errors import CollectionUnavailable, PortalError
 from portal.globus.transport import WORKER
-from transfers import queue, submission
+from transfers import submission
 from transfers.claims import KEEP_TRYING, back_off, sweep_time
 from transfers.consents import sentence_for
-from transfers.jobs import listing
+from transfers.jobs import line, listing
+from transfers.jobs.beating import alive
+from transfers.jobs.clocks import NoSuchZone, zone_named
 from transfers.jobs.following import follow
-from transfers.jobs.models import Job, Run, RunStep
+from transfers.jobs.holds import Holds
+from transfers.jobs.ledger import store
+from transfers.jobs.making import new_run
+from transfers.jobs.models import Job, Run
+from transfers.jobs.policies import Policies
 from transfers.jobs.states import advance
+from transfers.jobs.templates import BadTemplate, filled_inputs
 from transfers.jobs.walking import LostClaim
 from transfers.models import Transfer
 from transfers.storable import storable_text
@@ -42,71 +50,115 @@ class JobSwitchedOff(PortalError):
     status = 409
 
 
+class JobHeld(PortalError):
+    """The job, its service account or everything is being drained."""
+
+    title = "Nothing new may start at the moment"
+    status = 409
+
+
 def run_now(job: Job, *, by: User | None, reason: str = "") -> Run:
     """Stores a run of the job as it is now; a worker takes it once that is committed.
 
     :raises JobSwitchedOff: and nothing was stored
+    :raises JobHeld: and nothing was stored
     """
-    if not job.enabled:
+    now = timezone.now()
+    run = new_run(
+        job,
+        now=now,
+        trigger=Run.Trigger.HAND,
+        triggered_by=by,
+        reason=reason[:500],
+    )
+    return start(run, now=now)
+
+
+def start(run: Run, *, now: datetime) -> Run:
+    """Stores a run that somebody asked for.
+
+    :raises JobSwitchedOff: and nothing was stored
+    :raises JobHeld: and nothing was stored
+    """
+    if not run.job.enabled:
         raise JobSwitchedOff
-    says = "Waits for a worker."
+    holds = Holds.in_force()
+    if drained := holds.draining(run.job):
+        raise JobHeld(drained)
+    if paused := holds.pausing(run.job):
+        run.waits_for, run.says = Run.WaitsFor.HOLD, paused[:500]
     with transaction.atomic():
-        run = Run.objects.create(
-            job=job,
-            service_account=job.service_account,
-            triggered_by=by,
-            reason=reason[:500],
-            inputs=job.inputs(),
-            says=says,
-        )
-        RunStep.objects.create(run=run, state=_S.WAITING, says=says)
-        queue.execute_run(run.pk)
+        store([run], now)
     return run
 
 
+def execute_next(hint: UUID) -> None:
+    """Carries out the run whose turn it is; for a worker.
+
+    :param hint: the run that a message was about. Its turn may come later, but then
+        there is another one whose turn is now.
+    """
+    if Run.objects.filter(pk=hint).exists():
+        run = line.take()
+        if run is not None:
+            _work_on(run)
+            if not run.is_finished:  # an end sends for the next by itself
+                line.wake()
+
+
 def execute(run_id: UUID) -> None:
-    """Carries out one run, if it waits. Safe to call at any time, any number of times.
+    """Carries out one run, if it waits and nothing holds it back. Safe to call at any
+    time, any number of times.
 
     What goes wrong at Globus is written into the run. A mistake of our own is raised:
     the run stays claimed, and the sweep tries it again or gives it up.
     """
-    run = (
-        Run.objects.select_related("job__owner", "service_account", "transfer")
-        .filter(pk=run_id)
-        .first()
-    )
-    if run is None or not _claim(run):
-        return
+    run = line.take(run_id)
+    if run is not None:
+        _work_on(run)
+
+
+def _work_on(run: Run) -> None:
     try:
-        _carry_out(run)
+        with alive(run):
+            _carry_out(run)
     except LostClaim:
         logger.warning("Run %s was taken over by another worker", run.pk)
     except PortalError as err:
         _note(run, err)
 
 
-def _claim(run: Run) -> bool:
-    return advance(
-        run,
-        _S.PREPARING,
-        from_states=[_S.WAITING],
-        says="A worker has taken it.",
-        attempts=F("attempts") + 1,
-        last_error="",
-        error_code="",
-        error_detail="",
-    )
-
-
 def _carry_out(run: Run) -> None:
-    owner = run.job.owner
+    owner, account = run.job.owner, run.service_account
     if not owner.is_active:
-        says = f"The owner of the job, {owner}, has been switched off."
-        _fail(run, says)
-    elif run.inputs["kind"] == Job.Kind.LIST:
+        _fail(run, f"The owner of the job, {owner}, has been switched off.")
+        return
+    if not account.enabled:
+        because = f": {account.disabled_reason}" if account.disabled_reason else "."
+        _fail(run, f"The service account {account} has been switched off{because}")
+        return
+    _fill_in(run)
+    if run.inputs["kind"] == Job.Kind.LIST:
         _list(run)
     else:
         _transfer(run)
+
+
+def _fill_in(run: Run) -> None:
+    """Paths with dates in them get their dates, once, whoever goes on with the run."""
+    filled = filled_inputs(run.inputs, zone_of(run))
+    if filled != run.inputs:
+        run.inputs = filled
+        run.save(update_fields=["inputs"])
+
+
+def zone_of(run: Run) -> ZoneInfo:
+    """In which the dates of its paths are written."""
+    name = run.schedule.zone if run.schedule else "UTC"
+    try:
+        return zone_named(name)
+    except NoSuchZone as err:
+        raise BadTemplate(f"There is no time zone “{name}” any more.") from err
 
 
 def _list(run: Run) -> None:
@@ -139,18 +191,31 @@ def document_of(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises PortalError: they cannot be sent
     """
-    item = submission.Item(
-        inputs["source_path"],
-        inputs["destination_path"],
-        recursive=True if inputs["recursive"] else None,
-    )
-    return submission.document_for(
+    document = submission.document_for(
         source_collection=UUID(inputs["source_collection"]),
         destination_collection=UUID(inputs["destination_collection"]),
-        items=[item],
+        items=items_of(inputs),
         label=inputs["label"] or inputs["job"],
         options=inputs["options"],
     )
+    if inputs.get("delete_extra"):
+        document["delete_destination_extra"] = True
+    return document
+
+
+def items_of(inputs: Mapping[str, Any]) -> list[submission.Item]:
+    """The batch of a run, or its one pair of paths."""
+    batch = inputs.get("items")
+    if batch:
+        return [submission.Item(**item) for item in batch]
+    is_folder = inputs["recursive"] or inputs["kind"] == Job.Kind.MIRROR
+    return [
+        submission.Item(
+            inputs["source_path"],
+            inputs["destination_path"],
+            recursive=True if is_folder else None,
+        )
+    ]
 
 
 def _wait(run: Run, says: str, transfer: Transfer) -> None:
@@ -159,6 +224,8 @@ def _wait(run: Run, says: str, transfer: Transfer) -> None:
         _S.WAITING,
         from_states=[_S.PREPARING],
         says=says,
+        waits_for=Run.WaitsFor.RETRY,
+        ready_at=transfer.next_try_at or sweep_time(),
         next_try_at=transfer.next_try_at or sweep_time(),
     )
 
@@ -183,6 +250,8 @@ def _note(run: Run, err: PortalError) -> None:
             _S.WAITING,
             from_states=[_S.PREPARING],
             says=says,
+            waits_for=Run.WaitsFor.RETRY,
+            ready_at=now + pause,
             next_try_at=now + pause,
             **_errors(says, err),
         )
@@ -197,7 +266,16 @@ def _errors(says: str, err: PortalError | None) -> dict[str, Any]:
         "last_error": says[:500],
         "error_code": getattr(err, "code", "")[:200],
         "error_detail": storable_text(getattr(err, "detail", ""), longest=10_000),
+        "cause": _cause(err),
     }
+
+
+def _cause(err: PortalError | None) -> Policies.Cause:
+    if isinstance(err, CollectionUnavailable):
+        return Policies.Cause.COLLECTION
+    if err is not None and submission.may_pass(err):
+        return Policies.Cause.GLOBUS
+    return Policies.Cause.OTHER
 
 
 def cancel(run: Run, *, by: User) -> None:

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from transfers.jobs.aftermath import settle
 from transfers.jobs.models import STEPS, Run, RunStep
 
 #: The states from which each state can be reached.
@@ -50,13 +51,14 @@ def advance(
         raise IllegalStep(f"No step leads from {sorted(sources)} to {to}.")
     says = says[:500]
     changes = {"state": to, "says": says, **_moments(to, now), **fields}
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         rows = Run.objects.filter(only_if or Q(), pk=run.pk, state__in=sources)
         won = rows.update(**changes) == 1
         if won:
             RunStep.objects.create(run_id=run.pk, at=now, state=to, says=says)
-    if won:
-        run.refresh_from_db(fields=[*changes])
+            run.refresh_from_db(fields=[*changes])
+            if to in Run.FINISHED:
+                settle(run, now)
     return won
 
 
@@ -69,7 +71,15 @@ def _moments(to: Run.State, now: datetime) -> dict[str, Any]:
             "next_try_at": None,
         }
     if to == Run.State.WAITING:
-        return {"claimed_at": None, "heartbeat_at": None}
+        return {
+            "claimed_at": None,
+            "heartbeat_at": None,
+            "waits_for": Run.WaitsFor.WORKER,
+        }
+    if to == Run.State.STALLED:
+        return {"stalled_at": Coalesce("stalled_at", now)}
+    if to == Run.State.MOVING:
+        return {"stalled_at": None}
     if to in Run.FINISHED:
         return {"finished_at": now, "next_try_at": None}
     return {}

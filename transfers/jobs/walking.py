@@ -43,7 +43,6 @@ from transfers.jobs.chunks import (
 )
 from transfers.jobs.inventory_models import Inventory, InventoryFolder, InventoryPage
 from transfers.jobs.models import Run
-from transfers.jobs.pacing import take_turn
 from transfers.jobs.tree_rules import Rules
 from transfers.paths import LONGEST_PATH_BYTES, BadPath
 
@@ -205,7 +204,6 @@ def _read_once(walk: Walk, folder: InventoryFolder) -> Found:
 
 
 def _ask(walk: Walk, path: str, offset: int) -> Listing:
-    take_turn(walk.principal)
     ask = partial(
         listing,
         walk.transfer_client,
@@ -345,7 +343,6 @@ def _unless_all_fails(walk: Walk, folder: InventoryFolder) -> str:
     InventoryFolder.objects.filter(pk=folder.pk).update(attempts=folder.attempts)
     if folder.attempts < MOST_ATTEMPTS:
         return ""
-    take_turn(walk.principal)
     collection = UUID(str(walk.inventory.collection))
     listing(walk.transfer_client, collection, walk.inventory.path, limit=1)
     return "Three times the collection's server could not list it."

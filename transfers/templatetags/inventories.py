@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from portal.templatetags.page import icon
 from transfers.jobs.chunks import CHANGED, GONE, NEW, Row
 from transfers.models import Inventory, Trial
-from transfers.templatetags.places import TYPES
+from transfers.templatetags.rows import TYPES
 
 register = template.Library()
 

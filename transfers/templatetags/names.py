@@ -20,6 +20,8 @@ UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Zl", "Zp"})
 @register.filter
 def inert(name: str) -> str:
     """The name for a page, isolated from its surroundings, cut when it is long."""
+    if len(name) <= LONGEST_SHOWN and name.isascii() and name.isprintable():
+        return format_html('<bdi class="name">{}</bdi>', name)  # nearly all of them
     cut = len(name) > LONGEST_SHOWN
     shown = name[:LONGEST_SHOWN] if cut else name
     pieces = format_html_join("", "{}", ((_piece(part),) for part in _parts(shown)))
@@ -36,7 +38,15 @@ def inert(name: str) -> str:
 @register.filter
 def inert_text(name: str) -> str:
     """As ``inert``, uncut and as plain text: for titles and labels."""
+    if name.isascii() and name.isprintable():
+        return name
     return "".join(_mark(character) or character for character in name)
+
+
+@register.filter
+def inert_lines(text: str) -> str:
+    """As ``inert_text``, for words of several lines: the line breaks stay."""
+    return "\n".join(map(inert_text, text.splitlines()))
 
 
 def _parts(name: str) -> list[tuple[str, bool]]:

@@ -7,19 +7,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from globus_sdk import config
 
-from transfers.browsing import Entry
 from transfers.paths import name_of
 
 register = template.Library()
-
-TYPES = {
-    "dir": "Folder",
-    "file": "File",
-    "invalid_symlink": "Broken link",
-    "chr": "Device",
-    "blk": "Device",
-    "pipe": "Pipe",
-}
 
 
 @register.simple_tag
@@ -46,6 +36,29 @@ def new_transfer_url(
     )
 
 
+@register.simple_tag
+def changed_again_url(transfer_id: UUID, *, leave_out: bool = False) -> str:
+    """The form, filled in with what a transfer was.
+
+    :param leave_out: what cannot be read
+    """
+    skip = "on" if leave_out else ""
+    return _with_query(
+        "transfers:new", again_of=str(transfer_id), skip_source_errors=skip
+    )
+
+
+@register.simple_tag
+def task_files_url(
+    transfer_id: UUID, which: str, marker: str = "", *, as_csv: bool = False
+) -> str:
+    """The files that a task copied (``done``) or left out (``skipped``)."""
+    name = "transfers:task_files_csv" if as_csv else "transfers:task_files"
+    address = reverse(name, args=[transfer_id])
+    query = {"which": which} | ({"marker": marker} if marker else {})
+    return f"{address}?{urlencode(query)}"
+
+
 def _with_query(name: str, **query: str) -> str:
     given = {key: value for key, value in query.items() if value}
     return f"{reverse(name)}?{urlencode(given)}" if given else reverse(name)
@@ -67,31 +80,6 @@ def _in_web_app(path: str) -> str:
         return f"{config.get_webapp_url().rstrip('/')}/{path}"
     except ValueError:
         return ""
-
-
-@register.filter
-def type_words(entry: Entry) -> str:
-    words = TYPES.get(entry.type, "Other")
-    return f"Link to a {words.lower()}" if _leads_somewhere(entry) else words
-
-
-def _leads_somewhere(entry: Entry) -> bool:
-    return entry.is_link and entry.type != "invalid_symlink"
-
-
-@register.filter
-def type_icon(entry: Entry) -> str:
-    if entry.is_folder:
-        return "folder"
-    if entry.is_link or entry.type == "invalid_symlink":
-        return "link"
-    return "file" if entry.type == "file" else "unknown"
-
-
-@register.filter
-def item_value(entry: Entry) -> str:
-    """What a picked entry is called in a form: a folder ends in a slash."""
-    return f"{entry.path.rstrip('/')}/" if entry.is_folder else entry.path
 
 
 @register.filter

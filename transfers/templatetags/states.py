@@ -11,6 +11,7 @@ from django.utils.html import format_html
 
 from portal.templatetags.page import icon
 from transfers.models import Run, Transfer
+from transfers.timers import Timer
 
 register = template.Library()
 
@@ -87,6 +88,25 @@ def state_word(transfer: Transfer) -> str:
 @register.simple_tag
 def transfer_state(transfer: Transfer) -> str:
     return _pill(transfer_look(transfer))
+
+
+@register.simple_tag
+def timer_state(timer: Timer) -> str:
+    return _pill(timer_look(timer))
+
+
+def timer_look(timer: Timer) -> Look:
+    if timer.waits_for_owner:
+        return Look("alert", "Waits for you", "warn")
+    if timer.is_paused:
+        return Look("pause", "Paused", "warn")
+    if timer.has_ended:
+        return Look("check-circle", "Ended")
+    if timer.is_running:
+        return Look("moving", "A run is going on", "run")
+    if timer.status in ("new", "loaded", "active"):
+        return Look("clock", "Waits for its next run", "run")
+    return Look("unknown", "Unknown", "warn")
 
 
 @register.simple_tag

@@ -1,14 +1,13 @@
-"""Walking through the folders of a collection, and picking what to transfer."""
+"""The files page: one folder, or two side by side, and their rows for a script."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.clients import transfer_client
 from accounts.views import SignedInRequest
@@ -19,113 +18,169 @@ from portal.globus.errors import (
     PortalError,
 )
 from portal.middleware import failure_context
-from transfers import browsing, collections
-from transfers.paths import BadPath, normalised, parent, parents
-from transfers.views.collections import name_of
+from transfers import collections, folders, keeping
+from transfers.folders import PAGE_ROWS, Asked, View, open_folder
+from transfers.paths import BadPath, normalised
+from transfers.views import collections as collection_pages
+from transfers.views.panes import COLUMNS, ROWS, SIDES, Address, Pane, back
 from transfers.views.reading import collection_id_of, whole
 
 #: What another path may mend.
 PATH_FAILURES = (BadPath, NotADirectory, NotFound, PermissionDenied)
-#: Few enough for all picks of a page to fit into one form (security.md W08).
-ROWS = 150
-
-
-@dataclass(frozen=True)
-class Column:
-    """A head of the table that sorts by it.
-
-    :ivar order: what a click asks for
-    :ivar direction: of ``aria-sort``, when the table is sorted by this
-    """
-
-    name: str
-    order: str
-    direction: str = ""
-    classes: str = ""
+KINDS = {
+    "": "All types",
+    "folders": "Folders",
+    "files": "Files",
+    "links": "Links",
+    "others": "Others",
+}
 
 
 @require_safe
 def files(request: SignedInRequest) -> HttpResponse:
-    """A folder; a folder that cannot be shown keeps the form to name another."""
-    asked = request.GET.get("origin_id", "").strip()
-    if not asked:
-        return _places(request)
-    collection_id = collection_id_of(asked)
+    """Two panes, of which the second may be closed."""
+    address = Address.of(request.GET)
+    panes = [Pane(side, address) for side in SIDES]
+    if not address.get("destination_id") and address.get("panes") != "2":
+        del panes[1]
+    status = max(_fill(request, pane) for pane in panes)
+    _offer(request, panes)
     context = {
-        "collection_id": collection_id,
-        "collection_name": name_of(request.user, collection_id),
-        "path": request.GET.get("origin_path", ""),
-        "shows_hidden": request.GET.get("hidden") == "1",
-        "order": request.GET.get("sort", "name"),
-        "destination_id": request.GET.get("destination_id", ""),
-        "destination_path": request.GET.get("destination_path", ""),
+        "panes": panes,
+        "is_double": len(panes) == 2,
+        "address": address,
+        "here": address.to(),
+        "kinds": KINDS,
+        "columns": COLUMNS,
+        "two_panes": address.to(panes="2"),
     }
+    return render(request, "transfers/files.html", context, status=status)
+
+
+def _fill(request: SignedInRequest, pane: Pane) -> int:
+    """Puts the folder, or why there is none, into the pane; the status of the page."""
+    asked = pane.of("id").strip()
+    if not asked:
+        return 200
     try:
-        context |= _folder(request, collection_id)
+        pane.collection_id = collection_id_of(asked)
+        pane.name = collection_pages.name_of(request.user, pane.collection_id)
+        # What was kept says nothing about whether the person may still look.
+        is_protected = collection_pages.is_protected(request.user, pane.collection_id)
+        look = folders.ask_globus if is_protected else open_folder
+        folder = look(_asked(request, pane, pane.collection_id))
+        found = folder.found(pane.view)
+        pane.rows = folder.rows(found[pane.offset : pane.offset + ROWS])
+        pane.found, pane.found_bytes = len(found), folder.weight(pane.view)
+        pane.folder = folder
     except PortalError as failure:
-        context |= _where(request) | failure_context(request, failure)
-        context["path_is_wrong"] = isinstance(failure, PATH_FAILURES)
-        return render(request, "transfers/files.html", context, status=failure.status)
-    return render(request, "transfers/files.html", context)
+        pane.failure = failure_context(request, failure)
+        pane.path_is_wrong = isinstance(failure, PATH_FAILURES)
+        return failure.status
+    return 200
 
 
-def _places(request: SignedInRequest) -> HttpResponse:
-    recent = collections.search(
-        transfer_client(request.user), scope="recently-used", limit=12
-    )
-    context = {"recent": recent.collections}
-    return render(request, "transfers/files_start.html", context)
-
-
-def _folder(request: SignedInRequest, collection_id: UUID) -> dict[str, Any]:
-    order = request.GET.get("sort", "name")
-    offset = whole(request, "offset")
-    listing = browsing.listing(
-        transfer_client(request.user),
+def _asked(request: SignedInRequest, pane: Pane, collection_id: UUID) -> Asked:
+    return Asked(
+        request.user,
+        request.session.session_key or "",
         collection_id,
-        request.GET.get("origin_path", ""),
-        show_hidden=request.GET.get("hidden") == "1",
-        order=order,
-        limit=ROWS,
-        offset=offset,
+        pane.of("path"),
+        pane.hidden,
     )
-    end = offset + len(listing.entries)
-    return {
-        "listing": listing,
-        "path": listing.path,
-        "crumbs": listing.parents,
-        "parent": listing.parent,
-        "columns": columns(order),
-        "offset": offset,
-        "first": offset + 1,
-        "last": end,
-        "before": max(0, offset - ROWS),
-        "following": end if listing.entries and end < listing.total else None,
-    }
 
 
-def _where(request: SignedInRequest) -> dict[str, Any]:
-    """The way up from a folder that could not be listed."""
+def _offer(request: SignedInRequest, panes: list[Pane]) -> None:
+    """Where to begin, in a pane without a collection."""
+    empty = [pane for pane in panes if not pane.of_id]
+    if not empty:
+        return
     try:
-        path = normalised(request.GET.get("origin_path", "") or "/", folder=True)
-    except BadPath:
-        return {}
-    return {"crumbs": parents(path), "parent": parent(path)}
+        recent = collections.search(
+            transfer_client(request.user), scope="recently-used", limit=8
+        ).collections
+    except PortalError:
+        if len(empty) == len(panes):
+            raise
+        return  # the other pane says what is wrong
+    for pane in empty:
+        pane.choices = [
+            (
+                str(each),
+                each.kind,
+                pane.address.to(**{f"{pane.side}_id": str(each.id)}),
+            )
+            for each in recent
+            if each.holds_files
+        ]
 
 
-def columns(order: str) -> list[Column]:
-    """The heads of the table; a second click turns the order round."""
-    return [
-        _column("Name", "name", order, classes="grow"),
-        Column("Type", ""),
-        _column("Size", "size", order, classes="num"),
-        _column("Changed", "modified", order),
-    ]
+@require_POST
+def refresh(request: SignedInRequest) -> HttpResponse:
+    """Asks Globus again for a folder."""
+    collection_id = collection_id_of(request.POST.get("origin_id", ""))
+    path = request.POST.get("origin_path", "")
+    if path:
+        folders.forget(request.user, collection_id, normalised(path, folder=True))
+    else:
+        keeping.forget(request.user.pk, collection_id)
+    return redirect(back(request))
 
 
-def _column(name: str, key: str, order: str, classes: str = "") -> Column:
-    if order == key:
-        return Column(name, f"-{key}", "ascending", classes)
-    if order == f"-{key}":
-        return Column(name, key, "descending", classes)
-    return Column(name, key, "", classes)
+@require_safe
+def rows(request: SignedInRequest) -> HttpResponse:
+    """A page of a folder as columns, for a script; see ``Folder.dumped``."""
+    folder, view = _viewed(request)
+    found = folder.found(view)
+    offset = whole(request, "offset")
+    about = folder.about
+    facts = orjson.dumps(
+        {
+            "stamp": about.stamp,
+            "path": about.path,
+            "count": about.count,
+            "folders": about.folders,
+            "found": len(found),
+            "bytes": folder.weight(view),
+            "offset": offset,
+        }
+    )
+    page = folder.dumped(found[offset : offset + PAGE_ROWS])
+    return _json(b"%b,%b}" % (facts[:-1], page))
+
+
+@require_safe
+def numbers(request: SignedInRequest) -> HttpResponse:
+    """What stands between two places of a view, and what it weighs, for a script."""
+    folder, view = _viewed(request)
+    found = folder.found(view)[whole(request, "from") : whole(request, "to")]
+    return _json(
+        orjson.dumps(
+            {
+                "stamp": folder.about.stamp,
+                "numbers": list(found),
+                "sizes": folder.sizes(found),
+            }
+        )
+    )
+
+
+def _viewed(request: SignedInRequest) -> tuple[folders.Folder, View]:
+    get = request.GET.get
+    asked = Asked(
+        request.user,
+        request.session.session_key or "",
+        collection_id_of(get("id", "")),
+        get("path", ""),
+        get("hidden") == "1",
+    )
+    view = View.of(get("sort", "name"), get("filter", ""), get("kind", ""))
+    return open_folder(asked), view
+
+
+def _json(body: bytes) -> HttpResponse:
+    return HttpResponse(body, content_type="application/json")
+
+
+def asked_by_script(request: HttpRequest) -> bool:
+    return bool(getattr(request, "htmx", False))

@@ -9,19 +9,21 @@ from typing import Any
 from uuid import UUID
 
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
+from accounts.models import User
 from accounts.views import SignedInRequest
 from portal.downloads import csv_response, streamed
-from transfers.jobs import inventories
+from transfers.jobs import inventories, permissions
 from transfers.jobs.chunks import CHANGED, GONE, NEW, NOT_COMPARED, SAME, Row
 from transfers.jobs.inventories import CHANGES, ORDERS, Wish
-from transfers.models import Inventory, InventoryFolder, Job
+from transfers.models import Inventory, InventoryFolder
 from transfers.paths import parents
-from transfers.views.jobs import for_staff
+from transfers.views.staff import for_staff, open_job
 
 INVENTORIES_OF_A_PAGE = 25
 SHOWN_UNREAD = 50
@@ -53,7 +55,7 @@ CHANGE_WORDS = {
 @require_safe
 @for_staff
 def of_job(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    job = get_object_or_404(Job.objects.select_related("service_account"), pk=pk)
+    job = open_job(request, pk)
     ready = (
         Inventory.objects.filter(
             job=job, part=Inventory.Part.RUN, state=Inventory.State.READY
@@ -74,9 +76,8 @@ def of_job(request: SignedInRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @for_staff
 def of_run(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    inventory = get_object_or_404(
-        Inventory.objects.select_related("job", "run", "compared_with__run"), run=pk
-    )
+    seen = _inventories(request.user).select_related("run", "compared_with__run")
+    inventory = get_object_or_404(seen, run=pk)
     context = page_context(request, inventory)
     return render(request, "transfers/jobs/inventory.html", context)
 
@@ -84,20 +85,25 @@ def of_run(request: SignedInRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @for_staff
 def download(request: SignedInRequest, pk: UUID, form: str) -> HttpResponseBase:
-    found = Inventory.objects.select_related("job").filter(run=pk)
-    return file_of(get_object_or_404(found), wish_of(request), form)
+    found = get_object_or_404(_inventories(request.user), run=pk)
+    return file_of(found, wish_of(request), form)
 
 
 @require_safe
 @for_staff
 def unread(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
-    inventory = get_object_or_404(Inventory.objects.select_related("job"), run=pk)
+    inventory = get_object_or_404(_inventories(request.user), run=pk)
     rows = inventory.tree.exclude(says="").order_by("path").iterator(chunk_size=200)
     return csv_response(
         f"{slugify(inventory.job.name) or 'job'}-not-read.csv",
         ["folder", "why"],
         ([each.path_text, each.says] for each in rows),
     )
+
+
+def _inventories(user: User) -> QuerySet[Inventory]:
+    seen = Inventory.objects.filter(job__in=permissions.jobs_open_to(user))
+    return seen.select_related("job")
 
 
 def page_context(request: SignedInRequest, inventory: Inventory) -> dict[str, Any]:

@@ -1,157 +1,223 @@
-"""Jobs of staff and their runs. Other people get a page that says so."""
+"""The staff desk: the list of jobs, one job, and its runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Concatenate, ParamSpec
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import F, QuerySet, Window
-from django.db.models.functions import RowNumber
-from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import (
     require_http_methods,
     require_POST,
     require_safe,
 )
 
-from accounts.models import ServiceAccount
 from accounts.views import SignedInRequest
-from transfers.forms import JobForm, RunNowForm
-from transfers.jobs import runs
-from transfers.models import Job, Run
+from portal.sessions import asked_by_page
+from transfers.forms import RunNowForm
+from transfers.jobs import (
+    describing,
+    form_checks,
+    pausing,
+    permissions,
+    runs,
+    schedules,
+    searching,
+)
+from transfers.jobs.models import Hold, Job, Run, Schedule
+from transfers.jobs.permissions import Action
+from transfers.jobs.searching import HEAVY, PAUSED, STATES, Search
 from transfers.views.live import live, version_of, version_of_facts
+from transfers.views.staff import for_staff, open_job, open_run
+from transfers.views.transfer import options_in_words
 
-RUNS_BESIDE_A_JOB = 8
+ROWS = 50
 RUNS_OF_A_JOB = 25
-#: What a list of runs needs not; both may be large.
-HEAVY = ("inputs", "result")
-
-Args = ParamSpec("Args")
-View = Callable[Concatenate[SignedInRequest, Args], HttpResponseBase]
-
-
-def for_staff(view: View[Args]) -> View[Args]:
-    @wraps(view)
-    def checked(
-        request: SignedInRequest, /, *args: Args.args, **kwargs: Args.kwargs
-    ) -> HttpResponseBase:
-        if not request.user.is_staff:
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return checked
+WAITING_SHOWN = 10
+VERSIONS_SHOWN = 50
+MOST_AT_ONCE = 200
+DUE_SHOWN = 10
 
 
 @require_safe
 @for_staff
 def jobs(request: SignedInRequest) -> HttpResponse:
-    rows = list(Job.objects.select_related("service_account", "owner"))
-    latest = latest_runs([job.pk for job in rows])
+    search = Search.of(request.GET)
+    rows = searching.found(request.user, search)
+    page = Paginator(rows, ROWS).get_page(request.GET.get("page"))
+    latest = searching.latest_runs([job.pk for job in page])
+    waiting = searching.waiting(request.user)
     context = {
-        "rows": [(job, latest.get(job.pk, [])) for job in rows],
-        "has_accounts": ServiceAccount.objects.filter(enabled=True).exists(),
+        "search": search,
+        "page": page,
+        "rows": [(job, latest.get(job.pk, [])) for job in page],
+        "kinds": Job.Kind.choices,
+        "states": STATES.items(),
+        "paused": PAUSED.items(),
+        "choices": searching.choices(request.user),
+        "waiting": waiting[:WAITING_SHOWN],
+        "waiting_more": waiting[WAITING_SHOWN : WAITING_SHOWN + 1].count(),
+        "everything": Hold.objects.in_force().filter(
+            job__isnull=True, service_account__isnull=True
+        ),
+        "has_accounts": permissions.accounts_open_to(request.user)
+        .filter(enabled=True)
+        .exists(),
     }
     return render(request, "transfers/jobs/jobs.html", context)
 
 
-def latest_runs(job_ids: list[UUID]) -> dict[UUID, list[Run]]:
-    """``{job: its last runs}``, the oldest first, in one query."""
-    numbered = (
-        Run.objects.filter(job_id__in=job_ids)
-        .defer(*HEAVY)
-        .annotate(
-            age=Window(
-                RowNumber(),
-                partition_by=[F("job_id")],
-                order_by=F("created_at").desc(),
-            )
-        )
-        .filter(age__lte=RUNS_BESIDE_A_JOB)
-        .order_by("created_at")
-    )
-    found: dict[UUID, list[Run]] = {}
-    for run in numbered:
-        found.setdefault(run.job_id, []).append(run)
-    return found
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_safe
 @for_staff
-def job_new(request: SignedInRequest) -> HttpResponse:
-    given = {
-        name: request.GET[name] for name in JobForm.Meta.fields if name in request.GET
-    }
-    instance = Job(owner=request.user)
-    form = JobForm(request.POST or None, initial=given, instance=instance)
-    if form.is_valid():
-        job = form.save()
-        messages.success(request, f"The job “{job.name}” is saved.")
-        return redirect("transfers:job", job.pk)
-    return render(request, "transfers/jobs/job_new.html", {"form": form})
+def waiting(request: SignedInRequest) -> HttpResponse:
+    """All that waits, with its reason."""
+    page = Paginator(searching.waiting(request.user), ROWS).get_page(
+        request.GET.get("page")
+    )
+    return render(request, "transfers/jobs/waiting.html", {"page": page})
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_POST
+@for_staff
+def bulk(request: SignedInRequest) -> HttpResponse:
+    """Pauses or resumes the picked jobs, with a reason."""
+    ids = [
+        pk for text in request.POST.getlist("job")[:MOST_AT_ONCE] if (pk := _id(text))
+    ]
+    picked = permissions.jobs_open_to(request.user, Action.EDIT).filter(pk__in=ids)
+    rows = list(picked.select_related("service_account"))
+    reason = request.POST.get("reason", "").strip()
+    if not rows:
+        messages.error(request, "Pick jobs that you may change first.")
+    elif request.POST.get("do") == "resume":
+        done = pausing.resume(rows, by=request.user, reason=reason)
+        messages.success(request, f"{_jobs(done)} go on.")
+    elif not reason:
+        messages.error(request, "Say why, so that others know what to wait for.")
+    else:
+        done = pausing.pause(rows, by=request.user, reason=reason)
+        messages.success(request, f"{_jobs(done)} paused. Runs under way go on.")
+    if len(rows) < len(ids):
+        messages.warning(
+            request, f"{len(ids) - len(rows)} of them you may not change; they stay."
+        )
+    query = request.POST.get("query", "")
+    address = reverse("transfers:jobs")
+    return redirect(f"{address}?{query}" if query else address)
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _jobs(rows: list[Job]) -> str:
+    return describing.counted(len(rows), "job")
+
+
+@require_safe
 @for_staff
 def job(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    """The job, its runs, and the form that changes it."""
-    found = get_object_or_404(
-        Job.objects.select_related("service_account", "owner"), pk=pk
-    )
-    form = JobForm(request.POST or None, instance=found)
-    if form.is_valid():
-        form.save()
-        messages.success(request, "The job is changed. Runs under way are not.")
-        return redirect("transfers:job", pk)
-    return _job_page(request, Job.objects.get(pk=pk), form, RunNowForm())
+    found = open_job(request, pk)
+    if found.service_account.enabled:
+        form_checks.learn_names(found)
+    return _job_page(request, found, RunNowForm())
 
 
 def _job_page(
-    request: SignedInRequest, found: Job, form: JobForm, run_form: RunNowForm
+    request: SignedInRequest, found: Job, run_form: RunNowForm, status: int = 200
 ) -> HttpResponse:
-    of_job = found.runs.defer(*HEAVY).select_related("triggered_by")[:RUNS_OF_A_JOB]
+    rows = list(found.schedules.select_related("paused_by").order_by("created_at"))
+    of_job = found.runs.defer(*HEAVY).select_related("triggered_by", "job_version")
     context = {
         "job": found,
-        "form": form,
+        "paragraph": describing.paragraph(found, rows),
+        "schedules": [(row, describing.when(row), _next(row)) for row in rows],
+        "holds": found.holds.in_force().select_related("by"),
         "run_form": run_form,
-        "runs": of_job,
+        "page": Paginator(of_job, RUNS_OF_A_JOB).get_page(request.GET.get("page")),
+        "versions": found.versions.select_related("made_by")[:VERSIONS_SHOWN],
+        "roles": found.roles.select_related("group"),
+        "may_run": permissions.may(request.user, Action.RUN, found),
+        "may_edit": permissions.may(request.user, Action.EDIT, found),
+        "has_runs": found.runs.exists(),
     }
-    return render(request, "transfers/jobs/job.html", context)
+    return render(request, "transfers/jobs/job.html", context, status=status)
+
+
+def _next(schedule: Schedule) -> list[schedules.Due]:
+    if schedule.next_run_at is None:
+        return []
+    try:
+        rhythm = schedules.rhythm_of(schedule)
+    except schedules.BadSchedule:
+        return []
+    return schedules.preview(rhythm, timezone.now(), count=DUE_SHOWN)
 
 
 @require_POST
 @for_staff
 def run_now(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    found = get_object_or_404(Job, pk=pk)
+    found = open_job(request, pk, Action.RUN)
     form = RunNowForm(request.POST)
     if not form.is_valid():
-        return _job_page(request, found, JobForm(instance=found), form)
+        return _job_page(request, found, form)
     run = runs.run_now(found, by=request.user, reason=form.cleaned_data["reason"])
     messages.success(request, "The run is on its way.")
     return redirect("transfers:run", run.pk)
 
 
+@require_POST
+@for_staff
+def hold(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """Pauses one job, or lets it go on."""
+    found = open_job(request, pk, Action.EDIT)
+    reason = request.POST.get("reason", "").strip()
+    if request.POST.get("do") == "resume":
+        pausing.resume([found], by=request.user, reason=reason)
+        messages.success(request, "The job goes on.")
+    elif not reason:
+        messages.error(request, "Say why, so that others know what to wait for.")
+    else:
+        pausing.pause([found], by=request.user, reason=reason)
+        messages.success(request, "The job is paused. A run under way goes on.")
+    return redirect("transfers:job", pk)
+
+
 @require_safe
 @for_staff
 def run(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    found = get_object_or_404(_runs(), pk=pk)
+    found = open_run(request, pk)
     context = {
         "run": found,
         "version": version_of_run(found),
         "steps": found.steps.all(),
+        "children": found.children.defer(*HEAVY).order_by("created_at"),
+        "may_run": permissions.may(request.user, Action.RUN, found.job),
+        "may_edit": permissions.may(request.user, Action.EDIT, found.job),
+        "options": options_of(found),
     }
     return render(request, "transfers/jobs/run.html", context)
 
 
+def options_of(found: Run) -> list[str]:
+    if found.inputs.get("kind") == Job.Kind.LIST:
+        return []
+    return options_in_words(found.inputs.get("options", {}))
+
+
+@asked_by_page
 @require_safe
 @for_staff
 def run_progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """The moving part of a run's page; asks the database, never Globus."""
-    found = get_object_or_404(_runs(), pk=pk)
+    found = open_run(request, pk)
     return live(
         request,
         "transfers/jobs/_run_state.html",
@@ -165,7 +231,7 @@ def run_progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
 @for_staff
 def run_cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """Asks first; a finished run leads back to its page."""
-    found = get_object_or_404(_runs(), pk=pk)
+    found = open_run(request, pk, Action.RUN)
     if found.is_finished:
         messages.info(request, "The run has ended already.")
         return redirect("transfers:run", pk)
@@ -176,12 +242,6 @@ def run_cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
 
     messages.success(request, "The run is being stopped.")
     return redirect("transfers:run", pk)
-
-
-def _runs() -> QuerySet[Run]:
-    return Run.objects.select_related(
-        "job", "service_account", "triggered_by", "transfer", "inventory"
-    )
 
 
 def version_of_run(found: Run) -> str:

@@ -25,11 +25,20 @@ from portal.globus.errors import (
     PortalError,
 )
 from portal.middleware import failure_context
-from transfers import browsing, collections, submission
-from transfers.forms import SWITCHES, TransferForm
+from transfers import (
+    browsing,
+    collections,
+    looking,
+    picking,
+    repeating,
+    submission,
+)
+from transfers.forms import MOST_ITEMS, SWITCHES, TransferForm
 from transfers.models import Transfer
 from transfers.paths import parent
+from transfers.picking import FolderChanged, NothingPicked, Picked
 from transfers.views.collections import name_of
+from transfers.views.panes import back
 
 SIDES = ("origin", "destination")
 ROWS = 12
@@ -59,18 +68,35 @@ def new(request: SignedInRequest) -> HttpResponse:
     data = _data(request)
     places = {side: Place(side) for side in SIDES}
     action = _apply_choice(request, data)
+    try:
+        picked = _take_picked(request, data)
+    except FolderChanged as failure:
+        messages.warning(request, failure.advice)
+        return redirect(back(request))
     for place in places.values():
         _look_up(request.user, place, data)
     if action == "send":
-        return _send(request, data, places)
+        return _send(request, data, places, picked)
     _take_step(request, action, data, places)
-    form = TransferForm(initial=_initial(data), items=_items(data), names={})
-    return _page(request, form, data, places)
+    form = TransferForm(initial=_initial(data), items=_items(data, picked), names={})
+    return shown(request, form, data, places, picked)
 
 
 def _data(request: SignedInRequest) -> QueryDict:
     """What the form holds: sent with it, or of the address."""
-    return (request.POST if request.method == "POST" else request.GET).copy()
+    data = (request.POST if request.method == "POST" else request.GET).copy()
+    if request.method != "POST" and "again_of" in data:
+        earlier = _repeated(request.user, data)
+        if earlier is not None:
+            for name, values in repeating.form_data(earlier).items():
+                data.setlistdefault(name, values)
+    return data
+
+
+def _repeated(user: User, data: QueryDict) -> Transfer | None:
+    """What this form repeats, changed."""
+    mine = Transfer.objects.owned_by(user)
+    return repeating.original(mine, data.get("again_of", ""))
 
 
 def _apply_choice(request: SignedInRequest, data: QueryDict) -> str:
@@ -84,15 +110,51 @@ def _apply_choice(request: SignedInRequest, data: QueryDict) -> str:
         data[f"{side}_path"] = ""
         data[f"{side}_find"] = ""
         if side == "origin":
-            data.setlist("item", [])
+            _pick_nothing(data)
     elif verb == "change":
         data[f"{side}_id"] = ""
     elif verb == "go":
         data[f"{side}_path"] = value
         return f"list-{side}"
     elif verb == "clear":
-        data.setlist("item", [])
+        _pick_nothing(data)
     return action
+
+
+def _pick_nothing(data: QueryDict) -> None:
+    for name in ("item", *picking.FIELDS):
+        data.setlist(name, [])
+
+
+def _take_picked(request: SignedInRequest, data: QueryDict) -> Picked | None:
+    """What was picked on the files page becomes items of the form.
+
+    More than a form has room for stay a selection, which goes with the form.
+
+    :raises FolderChanged: the folder holds other names by now
+    """
+    if request.method != "POST" or not any(data.get(name) for name in picking.FIELDS):
+        return None
+    try:
+        collection_id = UUID(data.get("origin_id", ""))
+        picked = picking.picked_in(request, data, collection_id)
+    except (ValueError, NothingPicked):
+        _pick_nothing(data)
+        return None
+    items = picked.items()
+    if len(items) < picked.count:
+        messages.warning(
+            request,
+            f"{picked.count - len(items)} of what you picked cannot be sent: there are "
+            "control characters or invalid text in the name. Rename it first.",
+        )
+    _pick_nothing(data)
+    if len(items) <= MOST_ITEMS:
+        data.setlist("item", items)
+        return None
+    data["selection"] = picked.selection
+    data["stamp"] = picked.folder.about.stamp
+    return picked
 
 
 def _default(data: QueryDict) -> str:
@@ -113,6 +175,13 @@ def _look_up(user: User, place: Place, data: QueryDict) -> None:
         place.name = name_of(user, UUID(place.id))
     except (ValueError, NotFound, PermissionDenied):
         return  # said at the field, when the form is sent
+
+
+def name_or_id(user: User, collection_id: UUID) -> str:
+    try:
+        return name_of(user, collection_id)
+    except (NotFound, PermissionDenied):
+        return str(collection_id)
 
 
 def _take_step(
@@ -140,12 +209,15 @@ def _take_step(
 
 
 def _send(
-    request: SignedInRequest, data: QueryDict, places: dict[str, Place]
+    request: SignedInRequest,
+    data: QueryDict,
+    places: dict[str, Place],
+    picked: Picked | None,
 ) -> HttpResponse:
-    names = {f"{side}_id": place.name for side, place in places.items()}
-    form = TransferForm(data, items=_items(data), names=names)
-    if not form.is_valid():
-        return _page(request, form, data, places)
+    form = _form(data, places, picked)
+    if not form.is_valid() or _is_misnamed(request.user, form):
+        return shown(request, form, data, places, picked)
+    names = form.names
     transfer = submission.ask(
         request.user,
         form.document,
@@ -153,12 +225,50 @@ def _send(
         source_name=names["origin_id"],
         destination_name=names["destination_id"],
         transfer_id=_transfer_id(data),
+        again_of=_repeated(request.user, data),
+        cancel_if_stalled=form.cleaned_data["cancel_if_stalled"],
     )
     messages.success(
         request,
         "Your transfer is stored and goes to Globus now. You can leave.",
     )
     return redirect("transfers:detail", transfer.pk)
+
+
+def _is_misnamed(user: User, form: TransferForm) -> bool:
+    """Whether Globus knows better what is at the path that was written."""
+    if form.items:
+        return False  # picked in their folder
+    says = looking.trouble_with(
+        transfer_client(user),
+        form.cleaned_data["origin_id"],
+        form.cleaned_data["origin_path"],
+    )
+    if says:
+        form.add_error("origin_path", says)
+    return bool(says)
+
+
+def judged(
+    request: SignedInRequest, data: QueryDict
+) -> tuple[TransferForm, dict[str, Place], Picked | None]:
+    """The form with what was sent, for a page that does something else with it.
+
+    :raises FolderChanged: see ``_take_picked``
+    """
+    picked = _take_picked(request, data)
+    places = {side: Place(side) for side in SIDES}
+    for place in places.values():
+        _look_up(request.user, place, data)
+    return _form(data, places, picked), places, picked
+
+
+def _form(
+    data: QueryDict, places: dict[str, Place], picked: Picked | None
+) -> TransferForm:
+    names = {f"{side}_id": place.name for side, place in places.items()}
+    items = _items(data, picked)
+    return TransferForm(data, items=items, names=names, is_selection=picked is not None)
 
 
 def _transfer_id(data: QueryDict) -> UUID:
@@ -169,8 +279,8 @@ def _transfer_id(data: QueryDict) -> UUID:
         return uuid4()
 
 
-def _items(data: QueryDict) -> list[str]:
-    return data.getlist("item")
+def _items(data: QueryDict, picked: Picked | None) -> list[str]:
+    return picked.items() if picked else data.getlist("item")
 
 
 def _initial(data: QueryDict) -> dict[str, Any]:
@@ -178,22 +288,26 @@ def _initial(data: QueryDict) -> dict[str, Any]:
     values: dict[str, Any] = data.dict()
     if data.get("form") == "transfer":
         # A box of a form that was sent and is missing was not ticked.
-        boxes = ("verify_checksum", *SWITCHES)
+        boxes = ("verify_checksum", "cancel_if_stalled", *SWITCHES)
         values |= {name: name in data for name in boxes}
     return values
 
 
-def _page(
+def shown(
     request: SignedInRequest,
     form: TransferForm,
     data: QueryDict,
     places: dict[str, Place],
+    picked: Picked | None,
 ) -> HttpResponse:
     context = {
         "form": form,
-        "items": _items(data),
+        "items": form.items[:MOST_ITEMS],
+        "items_count": len(form.items),
+        "picked": picked,
+        "again_of": data.get("again_of", ""),
         "transfer_id": _transfer_id(data),
-        "picked_in": common_folder(_items(data)),
+        "picked_in": picked.path if picked else common_folder(form.items),
         "origin": places["origin"],
         "destination": places["destination"],
         "recent": recent_places(request.user),

@@ -14,12 +14,15 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from accounts.models import User
 from accounts.views import SignedInRequest
-from transfers.jobs import trials
-from transfers.models import Inventory, Job, Trial
+from portal.sessions import asked_by_page
+from transfers.jobs import permissions, trials
+from transfers.jobs.permissions import Action
+from transfers.models import Inventory, Trial
 from transfers.views.inventories import changes_of, file_of, page_context, wish_of
-from transfers.views.jobs import for_staff
 from transfers.views.live import live, version_of_facts
+from transfers.views.staff import for_staff, open_job
 
 PREFLIGHT, DRY_RUN = Trial.Kind.PREFLIGHT, Trial.Kind.DRY_RUN
 
@@ -28,8 +31,9 @@ PREFLIGHT, DRY_RUN = Trial.Kind.PREFLIGHT, Trial.Kind.DRY_RUN
 @for_staff
 def preflight(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """The last checklist; POST asks for a new one."""
-    job = get_object_or_404(Job.objects.select_related("service_account"), pk=pk)
-    if request.method == "POST":
+    is_asked = request.method == "POST"
+    job = open_job(request, pk, Action.RUN if is_asked else Action.SEE)
+    if is_asked:
         trials.ask(job, PREFLIGHT, by=request.user)
         return redirect("transfers:preflight", pk)
     trial = trials.latest(job, PREFLIGHT)
@@ -46,8 +50,9 @@ def preflight(request: SignedInRequest, pk: UUID) -> HttpResponse:
 @for_staff
 def dry_run(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """The last dry run; POST asks for a new one."""
-    job = get_object_or_404(Job.objects.select_related("service_account"), pk=pk)
-    if request.method == "POST":
+    is_asked = request.method == "POST"
+    job = open_job(request, pk, Action.RUN if is_asked else Action.SEE)
+    if is_asked:
         trials.ask(job, DRY_RUN, by=request.user)
         return redirect("transfers:dry_run", pk)
     trial = trials.latest(job, DRY_RUN)
@@ -82,11 +87,12 @@ def _sides(trial: Trial) -> list[Inventory]:
     return list(sides)
 
 
+@asked_by_page
 @require_safe
 @for_staff
 def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """The moving part of either page; asks the database, never Globus."""
-    trial = get_object_or_404(_trials(), pk=pk)
+    trial = get_object_or_404(_trials(request.user), pk=pk)
     sides = _sides(trial)
     context = {"trial": trial, "sides": sides, "is_alone": True}
     return live(
@@ -101,7 +107,8 @@ def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
 @require_POST
 @for_staff
 def cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    trial = get_object_or_404(_trials(), pk=pk)
+    trial = get_object_or_404(_trials(request.user), pk=pk)
+    permissions.check(request.user, Action.RUN, trial.job)
     trials.cancel(trial, by=request.user)
     messages.success(request, "It is being stopped.")
     way = "transfers:preflight" if trial.kind == PREFLIGHT else "transfers:dry_run"
@@ -112,12 +119,15 @@ def cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
 @for_staff
 def download(request: SignedInRequest, pk: UUID, form: str) -> HttpResponseBase:
     """What a dry run found, as a file."""
-    sides = Inventory.objects.select_related("job").filter(part=Inventory.Part.SOURCE)
+    sides = Inventory.objects.select_related("job").filter(
+        part=Inventory.Part.SOURCE, job__in=permissions.jobs_open_to(request.user)
+    )
     return file_of(get_object_or_404(sides, trial=pk), wish_of(request), form)
 
 
-def _trials() -> QuerySet[Trial]:
-    return Trial.objects.select_related("job__service_account")
+def _trials(user: User) -> QuerySet[Trial]:
+    seen = Trial.objects.filter(job__in=permissions.jobs_open_to(user))
+    return seen.select_related("job__service_account", "job__owner")
 
 
 def version_of_trial(trial: Trial, sides: list[Inventory] | None = None) -> str:

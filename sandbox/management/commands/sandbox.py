@@ -1,9 +1,13 @@
 """``manage.py sandbox``: serve the sandbox until SIGINT or SIGTERM."""
 
 import logging
+import os
 import shlex
+import signal
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +47,12 @@ class Command(BaseCommand):
             help="one more redirect URI of the seeded portal client; repeatable",
         )
 
+        parser.add_argument(
+            "--stop-with-parent",
+            action="store_true",
+            help="end when standard input does, as when who started it was killed",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             listener = listen(options["port"])
@@ -53,12 +63,18 @@ class Command(BaseCommand):
         self._set_certificate(options)
         runtime.seed = options["seed"]
         runtime.redirect_uris = options["redirect_uri"]
+        self.stop_with_parent = options["stop_with_parent"]
         is_own = options["tls"] and not options["tls_cert"]
         if options["data"]:
             self._serve(options["data"], listener, is_own)
         else:
             with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
                 self._serve(Path(folder), listener, is_own)
+
+    def _start(self) -> None:
+        background.start()
+        if self.stop_with_parent:
+            stop_at_end_of_input()
 
     def _set_certificate(self, options: dict[str, Any]) -> None:
         """:raises CommandError: one of the two files is missing"""
@@ -83,7 +99,7 @@ class Command(BaseCommand):
         server = Server(
             WireLayer(get_wsgi_application()),
             listener,
-            on_start=background.start,
+            on_start=self._start,
             on_stop=background.stop,
             certificate=runtime.certificate,
         )
@@ -93,6 +109,18 @@ class Command(BaseCommand):
             # gunicorn's way to end; the temporary directory goes after this.
             if end.code:
                 raise
+
+
+def stop_at_end_of_input() -> None:
+    """Runs beside the server, in the worker: nothing has a thread before it forks."""
+
+    def wait() -> None:
+        with suppress(OSError):
+            while os.read(sys.stdin.fileno(), 1024):
+                pass
+        os.kill(os.getppid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def only_surprises(record: logging.LogRecord) -> bool:

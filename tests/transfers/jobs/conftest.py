@@ -23,15 +23,7 @@ def tree(stack, sandbox):
 
 
 @pytest.fixture
-def no_pace(monkeypatch):
-    """What is tested is not the pace."""
-    for module in ("walking", "preflight"):
-        name = f"transfers.jobs.{module}.take_turn"
-        monkeypatch.setattr(name, lambda principal: None)
-
-
-@pytest.fixture
-def job(service_account, no_pace):
+def job(service_account):
     from tests.factories import make_job
 
     return make_job(service_account, source_path="/tree/", recursive=True)

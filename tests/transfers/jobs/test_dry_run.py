@@ -18,8 +18,6 @@ from transfers.jobs.walking import LostClaim
 from transfers.models import Inventory, InventoryChunk, Trial
 from transfers.sweeping import sweep
 
-pytestmark = pytest.mark.usefixtures("no_pace")
-
 DRY = Trial.Kind.DRY_RUN
 
 

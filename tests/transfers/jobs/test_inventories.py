@@ -168,7 +168,7 @@ def test_links_are_listed_and_not_followed(tree, job):
     assert found["/tree/a/round"].link_target == "../a"
 
 
-def test_hostile_names_are_exact(service_account, no_pace, stack):
+def test_hostile_names_are_exact(service_account, stack):
     odd = stack.folder / "sandbox" / "collections" / seed.HARVEST / "tree"
     names = {"new\nline", "\u202etxt.exe", "=1+1", "<b>", "tab\t", "ünïcode", "ÿ" * 80}
     for name in names:
@@ -226,7 +226,7 @@ def files(names):
 
 
 def test_a_large_folder_comes_in_several_answers_and_is_merged(
-    service_account, no_pace, monkeypatch
+    service_account, monkeypatch
 ):
     monkeypatch.setattr(walking, "ANSWER_ROWS", 10)
     monkeypatch.setattr(walking, "CHUNK_ROWS", 4)
@@ -242,7 +242,7 @@ def test_a_large_folder_comes_in_several_answers_and_is_merged(
 
 
 def test_a_folder_that_keeps_changing_is_taken_as_it_is_and_said_so(
-    service_account, no_pace, monkeypatch
+    service_account, monkeypatch
 ):
     monkeypatch.setattr(walking, "ANSWER_ROWS", 2)
     run = make_run(make_job(service_account, source_path="/x/"), state="preparing")
@@ -259,7 +259,7 @@ def test_a_folder_that_keeps_changing_is_taken_as_it_is_and_said_so(
     assert inventory.entries == 4
 
 
-def test_a_tree_without_an_end_stops_and_says_so(service_account, no_pace, monkeypatch):
+def test_a_tree_without_an_end_stops_and_says_so(service_account, monkeypatch):
     monkeypatch.setattr(walking, "MOST_ENTRIES", 50)
     monkeypatch.setattr(walking, "FOLDERS_AT_ONCE", 1)
     job = make_job(service_account, source_path="/x/", recursive=True)

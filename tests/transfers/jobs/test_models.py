@@ -60,7 +60,7 @@ def test_a_good_job_is_tidied():
             "destination_collection",
             "no dest",
         ),
-        ({"kind": "mirror"}, "kind", "not a valid choice"),
+        ({"kind": "copy"}, "kind", "not a valid choice"),
     ],
 )
 def test_a_bad_job_says_why_at_the_field(fields, field, says):

@@ -12,8 +12,6 @@ from tests.factories import make_job
 from transfers.jobs import preflight
 from transfers.jobs.preflight import BAD, OK, UNKNOWN, WARN
 
-pytestmark = pytest.mark.usefixtures("no_pace")
-
 
 @pytest.fixture
 def job(service_account):

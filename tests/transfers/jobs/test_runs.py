@@ -11,13 +11,23 @@ from django.utils import timezone
 from accounts.clients import transfer_client
 from accounts.service_accounts import replace_secret
 from sandbox import seed
-from tests.factories import make_job, make_run, make_transfer, make_user
+from tests.factories import (
+    make_job,
+    make_run,
+    make_schedule,
+    make_token,
+    make_transfer,
+    make_user,
+)
 from transfers import monitoring
 from transfers.jobs import runs
 from transfers.jobs.models import Run
+from transfers.jobs.rerunning import NotEditable, NotFinished, NothingFailed, rerun
 from transfers.jobs.settling import rows_in
 from transfers.jobs.walking import LostClaim, heartbeat
 from transfers.models import Transfer
+from transfers.paths import BadPath
+from transfers.submission import BadRequest
 
 
 def execute(job, **fields):
@@ -94,7 +104,7 @@ def test_a_wrong_secret_fails_says_so_and_keeps_the_inputs(service_account):
     assert run.state == "failed"
     assert "refused the client id and secret" in run.says
     assert run.last_error == run.says
-    assert run.inputs == job.inputs()
+    assert run.inputs == run.inputs | job.inputs()
     assert "not the secret" not in str(run.__dict__)
 
 
@@ -314,3 +324,133 @@ def test_a_transfer_that_was_found_at_globus_pulls_its_run_along(service_account
     run = make_run(make_job(service_account, kind="transfer"), transfer=transfer)
     runs.follow(run)
     assert states(run) == ["preparing", "submitted", "moving"]
+
+
+# --- mirrors, batches, paths with dates
+
+
+def test_a_mirror_takes_over_a_folder_and_deletes_what_is_extra(
+    sandbox, service_account
+):
+    job = make_job(
+        service_account,
+        kind="mirror",
+        source_path="/sensors/",
+        options={"sync_level": 2},
+        delete_extra=True,
+    )
+    job.full_clean()
+    document = runs.document_of(job.inputs())
+    assert document["sync_level"] == 2
+    assert document["delete_destination_extra"] is True
+    assert document["DATA"][0]["recursive"] is True
+    run = follow_to_the_end(execute(job))
+    assert run.state == "succeeded", run.says
+
+
+def test_a_batch_is_one_task(sandbox, service_account):
+    items = [
+        {
+            "source_path": f"/sensors/2026-01-0{day}.csv",
+            "destination_path": f"/incoming/batch/{day}.csv",
+            "recursive": None,
+        }
+        for day in (1, 2)
+    ]
+    run = follow_to_the_end(
+        execute(make_job(service_account, kind="transfer", items=items))
+    )
+    assert run.state == "succeeded", run.says
+    assert run.transfer.items_count == 2
+
+
+def test_a_path_has_the_date_of_its_due_time(sandbox, service_account):
+    job = make_job(service_account, source_path="/sensors/{scheduled_for:%Y-%m-%d}.csv")
+    run = make_run(
+        job,
+        inputs=job.inputs() | {"scheduled_for": "2026-01-03T23:30:00+00:00"},
+        schedule=make_schedule(job, zone="Asia/Kolkata"),
+    )
+    runs.execute(run.pk)
+    run.refresh_from_db()
+    assert run.inputs["source_path"] == "/sensors/2026-01-04.csv"  # already there
+
+
+def test_a_path_without_its_value_is_a_sentence(service_account):
+    run = execute(make_job(service_account, source_path="/new/{watermark:%Y}/"))
+    assert run.state == "failed"
+    assert "{watermark}" in run.says
+
+
+# --- again
+
+
+def ended(service_account, state="failed", **fields):
+    job = make_job(service_account, kind="transfer")
+    transfer = make_transfer(service_account, status="SUCCEEDED")
+    return make_run(job, state=state, transfer=transfer, **fields)
+
+
+def test_a_rerun_has_the_same_input_and_a_submission_of_its_own(
+    sandbox, service_account
+):
+    parent = execute(make_job(service_account, kind="transfer"))
+    with pytest.raises(NotFinished):
+        rerun(parent, by=None)
+    parent = follow_to_the_end(parent)
+    again = rerun(parent, by=parent.job.owner, reason="Once more")
+    assert (again.trigger, again.lineage, again.parent) == ("rerun", "same", parent)
+    assert again.inputs == parent.inputs
+    runs.execute(again.pk)
+    again.refresh_from_db()
+    follow_to_the_end(again)
+    assert again.transfer.submission_id != parent.transfer.submission_id
+    assert len(tasks(service_account)) == 2
+
+
+def test_an_edited_rerun_is_checked(service_account):
+    parent = ended(service_account)
+    again = rerun(
+        parent, by=None, lineage=Run.Lineage.EDITED, changes={"source_path": "/other/"}
+    )
+    assert again.inputs["source_path"] == "/other/"
+    for changes, problem in (
+        ({"source_path": "nowhere"}, BadPath),
+        ({"options": {"explode": 1}}, BadRequest),
+        ({"client_id": "another"}, NotEditable),
+    ):
+        with pytest.raises(problem):
+            rerun(parent, by=None, lineage=Run.Lineage.EDITED, changes=changes)
+    assert parent.children.count() == 1
+
+
+def test_only_what_was_left_out_is_done_again(service_account, globus):
+    make_token(service_account, refresh_token=None)
+    parent = ended(service_account, "succeeded_with_skips")
+    globus.says(
+        "GET",
+        r"task/[-0-9a-f]+/skipped_errors",
+        json={
+            "DATA_TYPE": "skipped_errors",
+            "DATA": [{"source_path": "/a/1", "destination_path": "/b/1"}],
+            "next_marker": None,
+        },
+    )
+    again = rerun(parent, by=None, lineage=Run.Lineage.FAILED_ONLY)
+    assert again.lineage == "failed_only"
+    (item,) = runs.document_of(again.inputs)["DATA"]
+    assert (item["source_path"], item["destination_path"]) == ("/a/1", "/b/1")
+
+
+def test_a_failed_task_is_done_again_by_checksum(service_account):
+    again = rerun(ended(service_account), by=None, lineage=Run.Lineage.FAILED_ONLY)
+    assert runs.document_of(again.inputs)["sync_level"] == 3
+
+
+def test_where_nothing_failed_nothing_is_done_again(service_account):
+    with pytest.raises(NothingFailed):
+        rerun(
+            ended(service_account, "succeeded"),
+            by=None,
+            lineage=Run.Lineage.FAILED_ONLY,
+        )

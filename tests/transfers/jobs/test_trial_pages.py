@@ -13,8 +13,6 @@ from tests.transfers.jobs.test_inventory_pages import read
 from transfers.jobs import trials
 from transfers.models import Trial
 
-pytestmark = pytest.mark.usefixtures("no_pace")
-
 
 @pytest.fixture
 def job(service_account, tree):

@@ -10,9 +10,20 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.models import User
+from portal.globus.errors import PortalError
 from transfers.jobs import runs
-from transfers.jobs.models import Job, Run
+from transfers.jobs.models import Run
+from transfers.jobs.permissions import Action
 from transfers.jobs.settling import rows_in
+from transfers.management.acting import (
+    EXIT_CODES,
+    NOT_FOUND,
+    TIMED_OUT,
+    acting_person,
+    add_person,
+    named_job,
+)
 from transfers.models import Inventory
 
 POLL_SECONDS = 0.2
@@ -22,8 +33,8 @@ SHOWN_ENTRIES = 20
 
 class Command(BaseCommand):
     help = (
-        "Runs a job through the queue. Exit status: 0 the run was queued (with --wait: "
-        "it succeeded), 1 it did not, 2 there is no such job or it is switched off."
+        "Runs a job through the queue; done is when the run is queued, or with --wait "
+        f"when it has succeeded. {EXIT_CODES}"
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -40,9 +51,11 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument("--reason", default="From a shell")
+        add_person(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        run = self._start(options["name"], options["reason"])
+        person = acting_person(options["as_person"])
+        run = self._start(options["name"], options["reason"], person)
         if not options["wait"]:
             self._report(run, as_json=options["json"])
             return
@@ -51,19 +64,18 @@ class Command(BaseCommand):
         if not ended:
             raise CommandError(
                 f"The run has not ended after {options['timeout']:g} seconds; it goes "
-                f"on. It is {run.state}: {run.says}"
+                f"on. It is {run.state}: {run.says}",
+                returncode=TIMED_OUT,
             )
         if not run.succeeded:
             raise CommandError(f"The run {run.pk} is {run.state}: {run.says}")
 
-    def _start(self, name: str, reason: str) -> Run:
-        job = Job.objects.select_related("service_account").filter(name=name).first()
-        if job is None:
-            raise CommandError(f"There is no job “{name}”.", returncode=2)
+    def _start(self, name: str, reason: str, person: User | None) -> Run:
+        job = named_job(name, person, Action.RUN)
         try:
-            return runs.run_now(job, by=None, reason=reason)
-        except runs.JobSwitchedOff as err:
-            raise CommandError(f"{job}: {err.advice}", returncode=2) from err
+            return runs.run_now(job, by=person, reason=reason)
+        except PortalError as err:
+            raise CommandError(f"{job}: {err.advice}", returncode=NOT_FOUND) from err
 
     def _wait(self, run: Run, timeout_seconds: float) -> bool:
         limit = time.monotonic() + timeout_seconds

@@ -10,9 +10,15 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts.models import ServiceAccount, ServiceAccountSecret, User
+from accounts.models import (
+    ServiceAccount,
+    ServiceAccountRole,
+    ServiceAccountSecret,
+    User,
+)
 from accounts.service_accounts import replace_secret
 from portal.env import BadSetting, env_secret, env_str
+from transfers.jobs import versions
 from transfers.jobs.models import Job
 
 OWNER = "demo-operator"
@@ -57,9 +63,13 @@ class Command(BaseCommand):
         )
         if not holds(account, secret):
             replace_secret(account, secret, by=owner)
+        ServiceAccountRole.objects.update_or_create(
+            service_account=account, all_staff=True, defaults={"can_use": True}
+        )
         for job in (list_job(options), transfer_job(options)):
             job.service_account, job.owner = account, owner
             store(job)
+            versions.record(job, by=owner)
             self.stdout.write(
                 f"{job.name}: {job.get_kind_display()}, {job.source_path}"
             )

@@ -1,0 +1,108 @@
+"""The page that shows the knobs, and its forms, which turn them."""
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from sandbox import clock, knobs, seed
+from sandbox.control import forms, views
+from sandbox.models import Client, Collection, Group, Identity, PauseRule, Policy
+from sandbox.pages import page
+from sandbox.runtime import runtime
+from sandbox.transfer import pauses
+from sandbox.wire import wire
+
+#: what the page shows of the log
+LAST_REQUESTS = 50
+
+
+def _turn_collection(asked: dict[str, Any]) -> Any:
+    return views.set_collection(asked, asked.pop("collection"))
+
+
+def _turn_policy(asked: dict[str, Any]) -> Any:
+    policy_id = asked.pop("policy")
+    uuid.UUID(policy_id)  # a ValueError when it is none
+    return views.set_policy(asked, policy_id)
+
+
+FORMS = {
+    "clock": forms.form(views.set_clock, forms.clock),
+    "collection": forms.form(_turn_collection, forms.collection),
+    "consents": forms.form(views.delete_consents, forms.filled),
+    "expire": forms.form(views.expire_tokens, forms.filled),
+    "fault": forms.form(views.add_fault, forms.fault),
+    "forget-requests": forms.form(views.clear_requests, forms.nothing),
+    "generate": forms.form(views.make_directory, forms.generated),
+    "knobs": forms.form(views.set_knobs, forms.typed_knobs),
+    "latency": forms.form(views.set_latency, forms.latency),
+    "no-faults": forms.form(views.clear_faults, forms.nothing),
+    "pause": forms.form(views.add_pause_rule, forms.pause),
+    "policy": forms.form(_turn_policy, forms.policy),
+    "redirect-uri": forms.form(views.add_redirect_uri, forms.filled),
+    "reset": forms.form(views.reset_all, forms.nothing),
+    "resume": forms.form(views.clear_pause_rules, forms.filled),
+    "rotate-key": forms.form(views.new_key, forms.nothing),
+    "wipe": forms.form(views.delete_tokens, forms.filled),
+}
+
+
+def form(request: HttpRequest, name: str) -> HttpResponse:
+    answer: HttpResponse = FORMS[name](request)
+    return answer
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    """What is in the sandbox, for whoever opens it in a browser."""
+    return page(
+        request,
+        "index.html",
+        {
+            "url": runtime.url,
+            "people": Identity.objects.filter(is_client=False).order_by("username"),
+            "clients": Client.objects.order_by("name"),
+            "secrets": seed.SECRETS if runtime.seed == "demo" else {},
+            "collections": Collection.objects.select_related("owner").order_by(
+                "display_name"
+            ),
+            "groups": Group.objects.order_by("name"),
+            "policies": Policy.objects.order_by("display_name"),
+            "pause_rules": PauseRule.objects.select_related("collection"),
+            "operations": pauses.OPERATIONS,
+            "knobs": [_knob(name, value) for name, value in knobs.as_dict().items()],
+            "clock": clock.iso(clock.now()),
+            "speed": clock.speed(),
+            "faults": [_fault(one) for one in wire.faults()],
+            "latencies": wire.latencies().items(),
+            "requests": wire.requests()[-LAST_REQUESTS:][::-1],
+            "token": forms.TOKEN,
+        },
+    )
+
+
+def _knob(name: str, value: Any) -> dict[str, Any]:
+    is_default = value == getattr(knobs.Knobs(), name)
+    return {
+        "name": name,
+        "value": value,
+        "is_flag": isinstance(value, bool),
+        "words": knobs.WORDS.get(name, knobs.STATUSES.get(name, ())),
+        "is_turned": not is_default,
+    }
+
+
+def _fault(fault: dict[str, Any]) -> dict[str, Any]:
+    """A fault in words: only what it does."""
+    unset = (None, "", 0, 0.0)
+    does = {
+        name: value
+        for name, value in fault.items()
+        if name not in ("route", "method", "times") and value not in unset
+    }
+    return {
+        "route": fault["route"],
+        "method": fault["method"],
+        "does": ", ".join(f"{name} {value}" for name, value in does.items()),
+        "left": fault["times"],
+    }

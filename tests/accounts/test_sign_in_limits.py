@@ -1,0 +1,353 @@
+"""Many at once, and too often; the ids name security.md's section 2."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from unittest import mock
+
+import pytest
+from celery.schedules import crontab
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from social_django.models import Association, Nonce, Partial, UserSocialAuth
+
+from accounts import attempts
+from accounts.models import Allowance, AuditEvent, Session, Token, User
+from portal import limits
+from portal.globus.errors import TooMany
+from portal.sessions import SessionStore
+from portal.tasks import clean_up
+from tests.factories import make_user
+from tests.flows import begin, come_back, sign_in
+
+TOKEN_ROUTE = "/auth/v2/oauth2/token"
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+at_once = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def clock():
+    """The portal's clock, which the test moves."""
+
+    class Clock:
+        now = NOON
+
+        def advance(self, **span):
+            self.now += timedelta(**span)
+
+    moved = Clock()
+    with mock.patch("django.utils.timezone.now", side_effect=lambda: moved.now):
+        yield moved
+
+
+def six_times(work):
+    """Runs ``work(number)`` six times at once; each thread has its own connection."""
+    together = threading.Barrier(6)
+
+    def one(number):
+        together.wait(30)
+        try:
+            return work(number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        return list(pool.map(one, range(6)))
+
+
+def copy_of(browser):
+    """Another tab of the same browser."""
+    tab = Client()
+    tab.cookies = browser.cookies.copy()
+    return tab
+
+
+@at_once
+def test_l02_six_submits_of_one_callback_are_one_token_request(browser, sandbox):
+    address = sandbox.approve(begin(browser), "ada")
+
+    answers = six_times(lambda number: come_back(copy_of(browser), address))
+
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [302, 400, 400, 400, 400, 400]
+    assert len(sandbox.requests(TOKEN_ROUTE)) == 1
+    assert User.objects.count() == 1
+    assert Session.objects.filter(user__isnull=False).count() == 1
+    assert Partial.objects.count() == 0
+
+
+@at_once
+def test_l22_six_first_sign_ins_at_once_are_one_person(sandbox):
+    browsers = [Client() for _ in range(6)]
+    addresses = [sandbox.approve(begin(browser), "ada") for browser in browsers]
+
+    answers = six_times(lambda number: come_back(browsers[number], addresses[number]))
+
+    assert [answer.status_code for answer in answers] == [302] * 6
+    assert User.objects.count() == 1
+    assert UserSocialAuth.objects.count() == 1
+    assert Token.objects.count() == 3
+    assert len(sandbox.requests(TOKEN_ROUTE)) == 6, "one for each attempt"
+
+
+@at_once
+def test_l02_a_state_of_31_minutes_ago_is_refused(browser, sandbox):
+    address = sandbox.approve(begin(browser), "ada")
+    later = datetime.now(UTC).timestamp() + 31 * 60
+    with mock.patch("social_core.backends.oauth._time", return_value=later):
+        answer = come_back(browser, address)
+    assert answer.status_code == 400
+    assert sandbox.requests(TOKEN_ROUTE) == []
+    assert "_auth_user_id" not in browser.session
+    assert User.objects.count() == 0
+
+
+@at_once
+def test_l02_a_replay_is_told_from_a_state_of_nobody(browser, sandbox):
+    address = sandbox.approve(begin(browser), "ada")
+    come_back(browser, address)
+    thief = Client()
+    assert come_back(thief, address).status_code == 400
+    assert come_back(thief, address + "x").status_code == 400
+    kinds = AuditEvent.objects.order_by("id").values_list("kind", "outcome")
+    assert list(kinds) == [
+        ("person:session:sign-in", "ok"),
+        ("person:session:replay", "refused"),
+        ("person:session:sign-in", "refused"),
+    ]
+    [state] = [
+        part[6:] for part in address.split("?")[1].split("&") if "state=" in part
+    ]
+    assert not AuditEvent.objects.filter(detail__icontains=state).exists()
+
+
+# --- L29
+
+
+def begins(browser, **options):
+    return browser.post("/login/globus/", **options)
+
+
+def rows_of_attempts():
+    return (
+        Nonce.objects.count(),
+        Association.objects.count(),
+        Session.objects.count(),
+    )
+
+
+@pytest.mark.django_db
+def test_l29_ten_begins_a_minute_from_one_address(sandbox, clock):
+    assert [begins(Client()).status_code for _ in range(10)] == [200] * 10
+    before = rows_of_attempts()
+
+    answer = begins(Client())
+
+    assert answer.status_code == 429
+    assert answer["Retry-After"] == "61"
+    assert "too many sign-ins" in answer.content.decode()
+    assert rows_of_attempts() == before
+    assert begins(Client(REMOTE_ADDR="192.0.2.7")).status_code == 200
+
+    clock.advance(seconds=59)
+    assert begins(Client()).status_code == 429, "what is refused does not count"
+    clock.advance(seconds=1)
+    assert begins(Client()).status_code == 200
+
+
+@pytest.mark.django_db
+def test_l29_sixty_begins_an_hour_from_one_address(sandbox, clock):
+    for _ in range(6):
+        assert [begins(Client()).status_code for _ in range(10)] == [200] * 10
+        clock.advance(seconds=61)
+    answer = begins(Client())
+    assert answer.status_code == 429
+    assert int(answer["Retry-After"]) == 3600 - 6 * 61 + 1
+    clock.advance(hours=1)
+    assert begins(Client()).status_code == 200
+
+
+@pytest.mark.django_db
+def test_l29_twenty_callbacks_a_minute_from_one_address(sandbox, clock):
+    junk = "/complete/globus/?code=a&state=b"
+    assert [Client().get(junk).status_code for _ in range(20)] == [400] * 20
+    answer = Client().get(junk)
+    assert (answer.status_code, answer["Retry-After"]) == (429, "61")
+    assert AuditEvent.objects.count() == 20, "no rows for what is too often"
+    assert Session.objects.count() == 0
+    clock.advance(minutes=1)
+    assert Client().get(junk).status_code == 400
+
+
+@pytest.mark.django_db
+def test_l29_where_more_may_begin_more_may_come_back(settings):
+    """A campus that goes out through one address sets one number, not two."""
+    settings.SIGN_INS_PER_MINUTE = 12
+    answers = [Client().get("/complete/globus/") for _ in range(25)]
+    assert [each.status_code for each in answers] == [400] * 24 + [429]
+
+
+@pytest.mark.django_db
+def test_l29_five_open_attempts_in_one_browser(browser, sandbox, clock):
+    addresses = [begin(browser) for _ in range(5)]
+    before = rows_of_attempts()
+
+    answer = begins(browser)
+
+    assert (answer.status_code, answer["Retry-After"]) == (429, "1800")
+    assert "were not finished" in answer.content.decode()
+    assert rows_of_attempts() == before
+    assert begins(Client()).status_code == 200, "another browser may"
+
+    denied = sandbox.approve(addresses[2], "ada", allow=False)
+    assert come_back(browser, denied).status_code == 403
+    assert begins(browser).status_code == 200, "one came back, so there is room"
+    assert begins(browser).status_code == 429
+
+    clock.advance(minutes=31)
+    assert begins(browser).status_code == 200
+
+
+@pytest.mark.django_db
+def test_l29_an_outage_leaves_no_attempt_open(browser, sandbox):
+    """Django stores no session with an answer of 5xx; this must be stored."""
+    sandbox.fault(TOKEN_ROUTE, status=503)
+    for _ in range(7):
+        assert sign_in(browser, sandbox, "ada").status_code == 503
+
+
+@pytest.mark.django_db
+def test_l29_people_of_one_address_do_not_use_up_each_others_allowance(sandbox):
+    everybody = [Client() for _ in range(3)]
+    for browser in everybody:
+        browser.force_login(make_user(), backend="accounts.sign_in.GlobusSignIn")
+    for browser in everybody:
+        for _ in range(4):
+            assert begins(browser).status_code == 200
+
+
+@at_once
+def test_l29_processes_share_one_count(rf):
+    """Six at once, and room for four."""
+    request = rf.get("/")
+    request.user = None
+    four = (limits.Limit(4, limits.MINUTE),)
+
+    def work(number):
+        try:
+            limits.take("x", request, four)
+        except TooMany:
+            return False
+        return True
+
+    assert sorted(six_times(work)) == [False] * 2 + [True] * 4
+    assert len(Allowance.objects.get().taken) == 4
+
+
+@pytest.mark.django_db
+def test_l29_a_clock_that_was_set_back_locks_nobody_out(rf, clock):
+    request = rf.get("/")
+    request.user = None
+    one = (limits.Limit(1, limits.MINUTE),)
+    limits.take("x", request, one)
+    clock.advance(days=-1)
+    limits.take("x", request, one)
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", "unknown"),
+        ("evil", "unknown"),
+    ],
+)
+def test_l29_what_counts_as_one_address(address, counted):
+    assert limits.network_of(address) == counted
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("behind", "header", "counted"),
+    [
+        (False, "198.51.100.9", "127.0.0.1"),
+        (True, "198.51.100.9", "198.51.100.9"),
+        (True, "10.0.0.1, 198.51.100.9", "198.51.100.9"),
+        (True, "198.51.100.9, evil", "127.0.0.1"),
+        (True, "", "127.0.0.1"),
+        (True, "2001:db8::1", "2001:db8::/64"),
+    ],
+)
+def test_l29_behind_a_proxy_its_word_for_the_address_counts(
+    settings, behind, header, counted
+):
+    """The last one: all before it was sent by the browser."""
+    settings.BEHIND_TLS_PROXY = behind
+    Client(HTTP_X_FORWARDED_FOR=header).get("/complete/globus/?code=a&state=b")
+    assert Allowance.objects.get().key == f"callback:address:{counted}"
+    address = AuditEvent.objects.get().address
+    assert address is not None
+    assert limits.network_of(address) == counted
+
+
+# --- L30
+
+
+@pytest.mark.django_db
+def test_l30_what_nobody_came_back_to_is_gone_after_a_day(browser, sandbox):
+    begin(browser)
+    assert rows_of_attempts() == (1, 1, 1)
+    clean_up()
+    assert rows_of_attempts() == (1, 1, 1), "it can still be finished"
+
+    two_days = timedelta(days=2)
+    Nonce.objects.update(timestamp=int((datetime.now(UTC) - two_days).timestamp()))
+    Association.objects.update(
+        issued=int((datetime.now(UTC) - two_days).timestamp()), lifetime=1800
+    )
+    Session.objects.update(expire_date=datetime.now(UTC) - timedelta(seconds=1))
+    Allowance.objects.update(last_at=datetime.now(UTC) - two_days)
+    clean_up()
+
+    assert rows_of_attempts() == (0, 0, 0)
+    assert Allowance.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_l30_sessions_that_ended_are_gone(client, clock):
+    ada, grace = make_user(), make_user(is_staff=True)
+    for user in (ada, grace):
+        client.force_login(user, backend="accounts.sign_in.GlobusSignIn")
+        client.cookies.clear()
+    clock.advance(hours=1)
+    clean_up()
+    assert [row.user for row in Session.objects.all()] == [ada]
+    clock.advance(hours=11)
+    clean_up()
+    assert Session.objects.count() == 0
+
+
+def test_l30_beat_sends_it_every_day():
+    entry = settings.CELERY_BEAT_SCHEDULE["clean-up"]
+    assert entry["task"] == clean_up.name
+    assert isinstance(entry["schedule"], crontab)
+    assert len(entry["schedule"].hour) == 4
+
+
+@pytest.mark.django_db
+def test_two_tabs_do_not_come_out_at_each_others_pages():
+    session = SessionStore()
+    one, two = attempts.begin(next="/one/"), attempts.begin(next="/two/", fresh=True)
+    attempts.remember(session, "a", one)
+    attempts.remember(session, "b", two)
+    assert attempts.close(session, "a") == one
+    assert attempts.close(session, "a") is None
+    assert attempts.close(session, "b") == two

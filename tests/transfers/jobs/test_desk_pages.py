@@ -1,0 +1,350 @@
+"""The desk: what its list, calendar, figures, runs and files say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import AuditEvent
+from sandbox import seed
+from tests.factories import (
+    make_job,
+    make_run,
+    make_service_account,
+    make_transfer,
+    make_user,
+)
+from transfers.jobs import exporting, planning, runs, versions
+from transfers.jobs.models import Hold, Job, Run, Schedule
+
+pytestmark = pytest.mark.django_db
+
+NOW = timezone.now()
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def grace():
+    return make_user(is_staff=True, name="Grace Hopper")
+
+
+@pytest.fixture
+def browser(sandbox, grace):
+    client = Client()
+    client.force_login(grace, backend="accounts.sign_in.GlobusSignIn")
+    return client
+
+
+def text_of(answer):
+    assert answer.status_code == 200, answer.content.decode()
+    return answer.content.decode()
+
+
+def names_in(browser, query):
+    page = browser.get(f"/jobs/?{query}")
+    return {job.name for job, _ in page.context["rows"]}
+
+
+def test_filters_find_what_they_say(browser, service_account):
+    one = make_job(service_account, name="one", source_name="Harvest")
+    other = make_service_account(client_id=seed.ARCHIVE_CLIENT_ID)
+    two = make_job(other, name="two", kind="transfer", source_collection=seed.RESEARCH)
+    make_run(one, state="failed", finished_at=NOW)
+    make_run(two, state="succeeded", finished_at=NOW)
+    Job.objects.filter(name="two").update(enabled=False)
+    browser.post("/jobs/bulk/", {"job": str(one.pk), "do": "pause", "reason": "x"})
+    assert names_in(browser, "") == {"one", "two"}
+    for query in (
+        "q=harv",
+        "kind=list",
+        "state=failing",
+        "state=trouble",
+        "paused=yes",
+        f"owner={one.owner_id}",
+        f"account={service_account.pk}",
+        f"collection={seed.HARVEST}",
+    ):
+        assert names_in(browser, query) == {"one"}, query
+    for query in ("state=well", "paused=no", "paused=off", "kind=transfer"):
+        assert names_in(browser, query) == {"two"}, query
+    assert names_in(browser, "state=never") == set()
+    assert names_in(browser, "kind=x&owner=y&page=z") == {"one", "two"}
+
+
+def test_bulk_wants_a_reason_and_keeps_the_filter(browser):
+    job = make_job()
+    fields = {"job": [str(job.pk), "x"], "do": "pause", "query": "kind=list"}
+    assert browser.post("/jobs/bulk/", fields)["Location"] == "/jobs/?kind=list"
+    assert not Hold.objects.exists()
+    browser.post("/jobs/bulk/", fields | {"reason": "maintenance"})
+    assert Hold.objects.in_force().get().reason == "maintenance"
+    assert AuditEvent.objects.filter(kind="job:hold:pause").count() == 1
+    assert "maintenance" in text_of(browser.get(f"/jobs/{job.pk}/"))
+    browser.post("/jobs/bulk/", fields | {"do": "resume"})
+    assert not Hold.objects.in_force().exists()
+
+
+def test_a_reason_with_an_address_in_the_query_leads_nowhere_else(browser):
+    job = make_job()
+    answer = browser.post(
+        "/jobs/bulk/", {"job": str(job.pk), "query": "//evil.example", "do": "resume"}
+    )
+    assert answer["Location"].startswith("/jobs/?")
+
+
+def test_what_waits_says_why(browser):
+    make_run(state="waiting", says="Two others of this account run first.")
+    for address in ("/jobs/", "/jobs/waiting/"):
+        assert "Two others of this account run first." in text_of(browser.get(address))
+
+
+# --- calendar
+
+
+def scheduled(job=None, **fields):
+    schedule = Schedule(job=job or make_job(name="nightly"), **fields)
+    planning.save(schedule)
+    return schedule
+
+
+@pytest.mark.parametrize("span", ["week", "month"])
+def test_the_calendar_shows_what_is_due(browser, span):
+    schedule = scheduled(cron="0 2 * * *")
+    page = browser.get(f"/jobs/calendar/?span={span}")
+    days = page.context["calendar"].days
+    found = [entry for day in days for entry in day.entries]
+    assert all(entry.times == ["02:00"] for entry in found)
+    last = days[-1].day
+    left = (last - schedule.next_run_at.date()).days + 1
+    assert len(found) == max(0, left)
+
+
+def test_a_schedule_of_every_minute_does_not_flood_it(browser):
+    scheduled(cron="* * * * *")
+    days = browser.get("/jobs/calendar/?span=month").context["calendar"].days
+    entries = [entry for day in days for entry in day.entries]
+    assert sum(len(entry.times) + entry.more for entry in entries) <= 100
+    assert entries[-1].is_cut or entries == []
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "x", "2026-02-30"])
+def test_the_calendar_has_ends(browser, day):
+    for span in ("week", "month"):
+        assert browser.get(f"/jobs/calendar/?span={span}&from={day}").status_code == 200
+
+
+# --- figures
+
+
+def test_figures_add_up_by_day_account_and_collection(browser, service_account):
+    job = make_job(service_account, kind="transfer", source_name="Harvest <1>")
+    began = NOW - timedelta(minutes=2)
+    for state, size in (("succeeded", 1024), ("failed", 0), ("skipped", 0)):
+        transfer = make_transfer(service_account, bytes_transferred=size)
+        make_run(
+            job,
+            state=state,
+            transfer=transfer,
+            started_at=began,
+            finished_at=NOW,
+        )
+    page = browser.get("/jobs/figures/")
+    text = text_of(page)
+    last = page.context["points"][-1]
+    assert (last.runs, last.failed, last.size_bytes, last.seconds) == (2, 1, 1024, 120)
+    assert len(page.context["points"]) == 30
+    assert text.count("<rect") == 3
+    assert "1.0 KiB" in text
+    assert "Harvest &lt;1&gt;" in text
+    assert "style=" not in text
+    year = browser.get(f"/jobs/figures/?days=365&account={service_account.pk}")
+    assert sum(point.runs for point in year.context["points"]) == 2
+    none = browser.get(f"/jobs/figures/?collection={seed.RESEARCH}&days=x")
+    assert "Nothing has run in this time" in text_of(none)
+
+
+# --- runs
+
+
+def test_a_run_keeps_its_version_when_the_job_changes(browser, service_account, grace):
+    job = make_job(service_account)
+    versions.record(job, by=grace)
+    run = runs.run_now(job, by=grace)
+    job.source_path = "/other/"
+    job.save()
+    versions.record(job, by=grace)
+    later = runs.run_now(job, by=grace)
+    assert (run.job_version.number, later.job_version.number) == (1, 2)
+    assert "version 1 of the job" in text_of(browser.get(f"/jobs/runs/{run.pk}/"))
+    assert "/sensors/" in text_of(browser.get(f"/jobs/{job.pk}/"))
+
+
+def test_a_run_is_repeated_and_says_of_which_one(browser, service_account):
+    parent = make_run(make_job(service_account), state="failed", finished_at=NOW)
+    address = f"/jobs/runs/{parent.pk}/again/"
+    answer = browser.post(address, {"do": "same", "reason": "once more"})
+    child = Run.objects.get(parent=parent)
+    assert (child.lineage, child.reason) == ("same", "once more")
+    assert str(parent.pk) in text_of(browser.get(answer["Location"]))
+    assert str(child.pk) in text_of(browser.get(f"/jobs/runs/{parent.pk}/"))
+
+
+def test_a_run_is_repeated_with_edited_input(browser, service_account):
+    job = make_job(service_account, kind="transfer")
+    parent = make_run(job, state="failed", finished_at=NOW)
+    address = f"/jobs/runs/{parent.pk}/again/"
+    assert "/sensors/" in text_of(browser.get(address))
+    fields = {
+        "do": "edited",
+        "source_path": "/sensors/",
+        "destination_path": "/incoming/again/",
+        "batch": "a.csv b.csv\nbad\n",
+        "verify_checksum": "on",
+    }
+    assert "Line 2: Only one path" in text_of(browser.post(address, fields))
+    answer = browser.post(address, fields | {"batch": "a.csv b.csv\n"})
+    assert answer.status_code == 302, answer.content.decode()
+    child = Run.objects.get(parent=parent)
+    assert child.lineage == "edited"
+    assert child.inputs["items"][0]["destination_path"] == "/incoming/again/b.csv"
+    assert parent.inputs["items"] == []
+
+
+# --- files
+
+
+def full_job(service_account):
+    return make_job(
+        service_account,
+        name="it's nightly",
+        kind="mirror",
+        recursive=True,
+        destination_path="/incoming/exported/",
+        options={
+            "sync_level": 2,
+            "encrypt_data": True,
+            "verify_checksum": False,
+            "notify_on_succeeded": False,
+            "filter_rules": [
+                {
+                    "DATA_TYPE": "filter_rule",
+                    "method": "exclude",
+                    "type": "file",
+                    "name": "*.tmp $x",
+                }
+            ],
+        },
+        delete_extra=True,
+    )
+
+
+def wanted_of(job):
+    found = runs.document_of(job.inputs())
+    return {key: value for key, value in found.items() if key != "DATA_TYPE"}
+
+
+def test_the_exported_command_asks_globus_for_the_same(
+    transactional_db, service_account, stack, tmp_path
+):
+    """As the official CLI understands it."""
+    job = full_job(service_account)
+    script = exporting.as_shell(job).replace(
+        "globus transfer", "globus transfer --dry-run -F json"
+    )
+    done = subprocess.run(
+        ["sh", "-c", script],
+        capture_output=True,
+        text=True,
+        env={
+            **stack.environment,
+            "HOME": str(tmp_path),
+            "PATH": f"{ROOT / '.venv-cli/bin'}:/usr/bin:/bin",
+            "GLOBUS_CLI_CLIENT_ID": seed.HARVEST_CLIENT_ID,
+            "GLOBUS_CLI_CLIENT_SECRET": seed.HARVEST_CLIENT_SECRET,
+        },
+    )
+    assert done.returncode == 0, done.stderr
+    asked = json.loads(done.stdout)
+    for key, value in wanted_of(job).items():
+        assert asked[key] == value, key
+
+
+def test_the_exported_script_moves_the_same(
+    transactional_db, service_account, stack, tmp_path
+):
+    job = full_job(service_account)
+    script = tmp_path / "job.py"
+    script.write_text(exporting.as_python(job))
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            **stack.environment,
+            "HOME": str(tmp_path),
+            "GLOBUS_CLIENT_ID": seed.HARVEST_CLIENT_ID,
+            "GLOBUS_CLIENT_SECRET": seed.HARVEST_CLIENT_SECRET,
+        },
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.strip()) == 36
+
+
+def test_fields_in_paths_become_dates_of_the_shell(service_account):
+    job = make_job(
+        service_account,
+        kind="transfer",
+        source_path="/a b/{scheduled_for:%Y-%m-%d}/",
+        destination_path="/since {watermark:%Y}/",
+    )
+    text = exporting.as_shell(job)
+    assert "'/a b/'\"$(TZ=UTC date +%Y-%m-%d)\"/" in text
+    assert "${WATERMARK:?" in text
+    assert "now.strftime('%Y-%m-%d')" in exporting.as_python(job)
+
+
+def test_names_cannot_act_in_an_exported_script(service_account):
+    name = "x\nrm -rf /\n$(touch pwned)`touch pwned`'\""
+    job = make_job(service_account, name=name, kind="transfer", label=name)
+    for write in (exporting.as_shell, exporting.as_python):
+        lines = write(job).splitlines()
+        assert not any(line.startswith("rm ") for line in lines)
+    compile(exporting.as_python(job), "job.py", "exec")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_is_taken_in_on_the_page(browser, service_account):
+    job = full_job(service_account)
+    text = text_of(browser.get(f"/jobs/{job.pk}/export/json/?download"))
+    file = SimpleUploadedFile("job.json", text.encode())
+    refused = text_of(browser.post("/jobs/import/", {"file": file}))
+    assert "already exists" in refused
+    again = browser.post("/jobs/import/", {"document": text, "name": "copy"})
+    assert again.status_code == 302, again.content.decode()
+    copy = Job.objects.get(name="copy")
+    assert (copy.options, copy.delete_extra) == (job.options, True)
+    assert (copy.enabled, copy.source_name) == (False, "Nightly harvest drop box")
+
+
+def test_a_webhook_shows_its_key_once(browser, settings):
+    job = make_job()
+    address = f"/jobs/{job.pk}/webhook/"
+    assert "begins with https://" in text_of(browser.post(address, {"url": "http://x"}))
+    page = text_of(browser.post(address, {"url": "https://hooks.example.org/a"}))
+    job.refresh_from_db()
+    key = job.webhook.key().reveal()
+    assert key in page
+    assert key not in text_of(browser.get(address))
+    browser.post(address, {"do": "remove"})
+    job.refresh_from_db()
+    assert job.webhook is None

@@ -1,0 +1,364 @@
+"""The form of a job: it leads, it looks at Globus, and it says what is wrong where."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.utils import timezone
+
+from accounts import webhooks
+from accounts.models import Webhook
+from sandbox import seed
+from tests.factories import make_job, make_run, make_service_account, make_user
+from transfers.jobs import saving
+from transfers.jobs.exchange import Parts
+from transfers.jobs.models import Job, Schedule
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOSTILE = "<script>alert(1)</script>\u202e/"
+
+
+@pytest.fixture
+def grace():
+    return make_user(is_staff=True, name="Grace Hopper")
+
+
+@pytest.fixture
+def browser(sandbox, grace):
+    client = Client()
+    client.force_login(grace, backend="accounts.sign_in.GlobusSignIn")
+    return client
+
+
+def mirror(account, **fields):
+    """What a browser sends for a nightly mirror."""
+    return {
+        "name": "nightly mirror",
+        "kind": "mirror",
+        "service_account": str(account.pk),
+        "source_collection": seed.HARVEST,
+        "source_path": "/sensors/",
+        "destination_collection": seed.ARCHIVE,
+        "destination_path": "/incoming/{scheduled_for:%Y-%m-%d}/",
+        "recursive": "on",
+        "sync_level": "1",
+        "verify_checksum": "on",
+        "when": "cron",
+        "cron": "0 2 * * *",
+        "zone": "Europe/London",
+        "overlap_policy": "queue",
+        "missed_policy": "once",
+        "stall_policy": "tell",
+        "tell_events": ["failed", "recovered"],
+        "tell_owner": "on",
+        "enabled": "on",
+    } | fields
+
+
+def text_of(answer):
+    return answer.content.decode()
+
+
+def test_a_nightly_mirror_is_made_and_says_what_it_is(browser, service_account, grace):
+    answer = browser.post("/jobs/new/", mirror(service_account))
+    assert answer.status_code == 302, text_of(answer)
+    job = Job.objects.get()
+    assert (job.kind, job.options["sync_level"], job.owner) == ("mirror", 1, grace)
+    assert (job.source_name, job.destination_name) != ("", "")
+    schedule = Schedule.objects.get()
+    assert schedule.next_run_at is not None
+    page = text_of(browser.get(answer["Location"]))
+    assert "Every night at 02:00 Europe/London" in page
+    assert f"{service_account.name} mirrors /sensors/ on {job.source_name}" in page
+    assert "If the run before still moves, the new one waits." in page
+    assert "Grace Hopper hears of failures and recoveries." in page
+    assert page.count("<li>\n        <time") == 10
+
+
+def test_the_form_comes_back_as_it_was_saved(browser, service_account):
+    rules = "exclude *.tmp\ninclude dir results\nexclude *"
+    fields = {
+        "filter_rules": rules,
+        "days_off": "2030-12-24\n2030-12-25",
+        "blackouts": "Mon-Fri 08:00-18:00\nSat, Sun 22:00-06:00",
+        "fail_on_quota_errors": "on",
+        "globus_mail": ["failed"],
+        "retry_attempts": "3",
+        "retry_causes": ["globus"],
+        "end_at": "2031-01-01T00:00",
+    }
+    browser.post("/jobs/new/", mirror(service_account, **fields))
+    job = Job.objects.get()
+    before = (job.options, Schedule.objects.values().get())
+    page = browser.get(f"/jobs/{job.pk}/edit/")
+    sent = {}
+    for form in page.context["forms"].all:
+        for bound in form:
+            value = bound.value()
+            if value not in (None, False, [], ""):
+                sent[bound.html_name] = "on" if value is True else value
+    answer = browser.post(f"/jobs/{job.pk}/edit/", sent)
+    assert answer.status_code == 302, text_of(answer)
+    job.refresh_from_db()
+    assert (job.options, Schedule.objects.values().get()) == before
+    assert job.options["filter_rules"][1] == {
+        "DATA_TYPE": "filter_rule",
+        "method": "include",
+        "type": "dir",
+        "name": "results",
+    }
+    assert job.options["notify_on_failed"] is True
+    assert job.options["notify_on_succeeded"] is False
+    assert job.versions.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"cron": "* * *"}, "five fields"),
+        ({"cron": "* * * * * *"}, "five fields"),
+        ({"cron": "0 0 30 2 *"}, "no month named here has such a day"),
+        ({"when": "rule", "rule": "FREQ=NEVER"}, "rule"),
+        ({"zone": "Europe/Atlantis"}, "There is no time zone “Europe/Atlantis”"),
+        ({"when": "once", "start_at": "2001-01-01T00:00"}, "has passed"),
+        ({"when": "interval", "interval_minutes": "0"}, "greater than or equal to 1"),
+        ({"days_off": "tomorrow"}, "Line 1: “tomorrow” is not a date"),
+        ({"blackouts": "always"}, "Line 1: “always” is not a window"),
+        ({"sync_level": ""}, "Say how a mirror tells which files differ"),
+        ({"filter_rules": "exclude *.tmp\nmaybe x"}, "Line 2: “maybe x” is no filter"),
+        ({"delete_extra": "on"}, "Type /incoming/"),
+        ({"delete_extra": "on", "delete_confirm": "yes"}, "exactly"),
+        ({"batch": "a b\nc\n"}, "Line 2: Only one path stands here"),
+        ({"kind": "transfer", "delete_extra": "on"}, "Only a mirror may delete"),
+        ({"destination_path": "/sensors/../x/"}, "not allowed in a path"),
+        ({"missed_most": "0"}, "greater than or equal to 1"),
+    ],
+)
+def test_each_mistake_has_its_sentence_and_nothing_is_lost(
+    browser, service_account, fields, words
+):
+    page = text_of(browser.post("/jobs/new/", mirror(service_account, **fields)))
+    assert words in page
+    assert "This is not saved yet" in page
+    assert 'value="nightly mirror"' in page
+    assert not Job.objects.exists()
+    if "batch" in fields:
+        assert "a b\nc\n" in page
+
+
+def test_deleting_is_typed_out_once_and_again_for_another_place(
+    browser, service_account
+):
+    deletes = {"delete_extra": "on", "destination_path": "/incoming/all/"}
+    confirmed = deletes | {"delete_confirm": "/incoming/all/"}
+    browser.post("/jobs/new/", mirror(service_account, **confirmed))
+    job = Job.objects.get()
+    assert job.delete_extra
+    address = f"/jobs/{job.pk}/edit/"
+    assert browser.post(address, mirror(service_account, **deletes)).status_code == 302
+    other = mirror(service_account, **confirmed | {"destination_path": "/incoming/b/"})
+    assert "Type /incoming/b/ here" in text_of(browser.post(address, other))
+
+
+def test_a_batch_lies_below_the_two_folders(browser, service_account):
+    fields = {
+        "kind": "transfer",
+        "batch": "a.txt b.txt\n-r sub /elsewhere/\n",
+        "destination_path": "/incoming/all/",
+    }
+    answer = browser.post("/jobs/new/", mirror(service_account, **fields))
+    assert answer.status_code == 302, text_of(answer)
+    assert Job.objects.get().items == [
+        {
+            "source_path": "/sensors/a.txt",
+            "destination_path": "/incoming/all/b.txt",
+            "recursive": None,
+        },
+        {
+            "source_path": "/sensors/sub",
+            "destination_path": "/elsewhere/",
+            "recursive": True,
+        },
+    ]
+
+
+# --- looking at Globus
+
+
+def look(browser, account, step, **fields):
+    data = mirror(account, **fields) | {"do": f"check-{step}"}
+    return text_of(browser.post("/jobs/new/", data))
+
+
+def test_a_step_is_looked_at_and_nothing_is_stored(browser, service_account):
+    assert "Globus accepts its secret" in look(browser, service_account, "account")
+    page = look(browser, service_account, "source")
+    assert "It can be read:" in page
+    assert "In plain words" in page
+    assert "Every night at 02:00 Europe/London" in page
+    assert not Job.objects.exists()
+
+
+def test_a_secret_that_does_not_work_is_said_at_its_step(browser):
+    account = make_service_account(secret="not this one", for_all_staff=True)
+    page = look(browser, account, "account")
+    assert "finding-bad" in page
+    assert "Globus accepts its secret" not in page
+
+
+def test_a_path_that_is_not_there_and_one_that_will_be_made(browser, service_account):
+    page = look(browser, service_account, "source", source_path="/nowhere/")
+    assert "finding-bad" in page
+    page = look(browser, service_account, "destination")
+    assert "Globus makes it with the first run" in page
+
+
+def test_a_collection_without_access_names_the_identity_to_give_it_to(
+    browser, service_account
+):
+    page = look(browser, service_account, "source", source_collection=seed.VAULT)
+    assert service_account.identity_username in page
+
+
+def test_a_collection_is_found_and_chosen_without_script(browser, service_account):
+    data = mirror(service_account, source_collection="", find_source="tutorial")
+    page = text_of(browser.post("/jobs/new/", data | {"do": "find-source"}))
+    assert f'value="choose-source:{seed.TUTORIAL_1}"' in page
+    chosen = data | {"do": f"choose-source:{seed.TUTORIAL_1}"}
+    page = text_of(browser.post("/jobs/new/", chosen))
+    assert f'value="{seed.TUTORIAL_1}"' in page
+
+
+def test_a_half_filled_form_is_not_blamed(browser, service_account):
+    data = {"service_account": str(service_account.pk), "do": "check-account"}
+    page = text_of(browser.post("/jobs/new/", data | {"name": "x"}))
+    assert "Globus accepts its secret" in page
+    assert 'class="error"' not in page
+
+
+def test_fields_in_paths_are_shown_with_an_example(browser, service_account):
+    page = look(browser, service_account, "source")
+    assert "A run that is due now has" in page
+    page = look(browser, service_account, "destination", destination_path="/{huh}/")
+    assert "There is no field {huh}" in page
+    assert 'value="/{huh}/"' in page
+
+
+def test_the_next_ten_are_shown_as_they_will_fire(browser, service_account):
+    page = look(browser, service_account, "when")
+    assert page.count("<li>\n        <time") == 10
+
+
+# --- copies, the archive
+
+
+def test_a_copy_is_a_form_and_then_a_job_of_ones_own(browser, service_account, grace):
+    browser.post("/jobs/new/", mirror(service_account))
+    job = Job.objects.get()
+    address = f"/jobs/{job.pk}/duplicate/"
+    assert "nightly mirror (copy)" in text_of(browser.get(address))
+    browser.post(address, mirror(service_account, name="second"))
+    assert Job.objects.count() == 2
+    assert Schedule.objects.count() == 2
+    assert Job.objects.get(name="second").versions.get().number == 1
+
+
+def test_a_job_that_has_run_is_archived_and_comes_back(browser, service_account):
+    browser.post("/jobs/new/", mirror(service_account))
+    job = Job.objects.get()
+    make_run(job, state="succeeded")
+    address = f"/jobs/{job.pk}/remove/"
+    assert browser.post(address, {"do": "delete"}).status_code == 409
+    browser.post(address, {"do": "archive"})
+    job.refresh_from_db()
+    assert (job.enabled, job.archived_at is None) == (False, False)
+    browser.get("/jobs/")  # has the message in it
+    assert "nightly mirror" not in text_of(browser.get("/jobs/"))
+    assert "nightly mirror" in text_of(browser.get("/jobs/?paused=old"))
+    browser.post(address, {"do": "bring-back"})
+    job.refresh_from_db()
+    assert job.archived_at is None
+
+
+def test_a_job_that_never_ran_is_deleted_with_its_webhook(browser):
+    job = make_job()
+    job.webhook, _ = webhooks.make("https://hooks.example.org/", by=None)
+    job.save()
+    assert browser.post(f"/jobs/{job.pk}/remove/", {"do": "delete"}).status_code == 302
+    assert not Job.objects.exists()
+    assert not Webhook.objects.exists()
+
+
+# --- versions and groups
+
+
+def test_versions_say_who_changed_what(browser, service_account, grace):
+    group = Group.objects.create(name="beamline")
+    browser.post("/jobs/new/", mirror(service_account))
+    job = Job.objects.get()
+    changed = mirror(
+        service_account,
+        cron="30 3 * * *",
+        encrypt_data="on",
+        **{f"group_{group.pk}": "run"},
+    )
+    browser.post(f"/jobs/{job.pk}/edit/", changed)
+    latest = job.versions.first()
+    assert (latest.number, latest.made_by) == (2, grace)
+    said = " ".join(latest.changes)
+    assert "“encrypt on the way”" in said
+    assert "the groups" in said
+    assert "the schedule" in said
+    assert "Version 2" in text_of(browser.get(f"/jobs/{job.pk}/"))
+
+
+def test_hostile_names_do_nothing(browser, service_account):
+    name = f"{HOSTILE} job"[:100]
+    fields = mirror(service_account, name=name, source_path="/<img src=x>/")
+    answer = browser.post("/jobs/new/", fields)
+    assert answer.status_code == 302, text_of(answer)
+    for address in ("/jobs/", answer["Location"], f"{answer['Location']}edit/"):
+        page = text_of(browser.get(address))
+        assert "<script>alert" not in page
+        assert "<img src=x>" not in page
+
+
+def test_an_account_that_was_switched_off_meanwhile_has_its_sentence(
+    browser, service_account
+):
+    job = make_job(service_account)
+    service_account.enabled = False
+    service_account.disabled_reason = "left the group"
+    service_account.save()
+    page = text_of(browser.post(f"/jobs/{job.pk}/edit/", mirror(service_account)))
+    assert "This service account is switched off" in page
+    assert browser.get(f"/jobs/{job.pk}/").status_code == 200
+
+
+def test_what_a_worker_wrote_meanwhile_stays(browser, service_account):
+    browser.post("/jobs/new/", mirror(service_account))
+    stale = Job.objects.get()
+    Job.objects.update(watermark=timezone.now())
+    saving.store(Parts(stale), by=None)
+    assert Job.objects.get().watermark is not None
+
+
+def test_two_people_do_not_undo_each_other_in_silence(browser, service_account):
+    browser.post("/jobs/new/", mirror(service_account))
+    job = Job.objects.get()
+    address = f"/jobs/{job.pk}/edit/"
+    page = text_of(browser.get(address))
+    seen = re.search(r'name="version" value="(\d+)"', page)[1]
+    browser.post(address, mirror(service_account, label="theirs"))
+    mine = mirror(service_account, label="mine", version=seen)
+    page = text_of(browser.post(address, mine))
+    assert "has changed this job since you opened it" in page
+    assert "Set the label to “theirs”" in page
+    assert Job.objects.get().label == "theirs"
+    again = mine | {"version": re.search(r'name="version" value="(\d+)"', page)[1]}
+    assert browser.post(address, again).status_code == 302
+    assert Job.objects.get().label == "mine"

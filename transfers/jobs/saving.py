@@ -1,0 +1,121 @@
+"""Stores a job with all that hangs on it, as one change with a version and an audit."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import User
+from portal.globus.errors import PortalError
+from transfers.jobs import planning, versions
+from transfers.jobs.exchange import PLAIN, POLICIES, SCHEDULE, TOLD, Parts
+from transfers.jobs.models import Job, JobRole, Schedule
+
+
+class HasRuns(PortalError):
+    title = "This job has run"
+    advice = (
+        "A job that has run is archived instead of deleted, so that its runs still "
+        "say what they did."
+    )
+    status = 409
+
+
+#: What a form or a document may change; a worker writes the watermark meanwhile.
+_COLUMNS = [
+    *PLAIN,
+    *POLICIES,
+    *TOLD,
+    "service_account",
+    "owner",
+    "source_collection",
+    "source_name",
+    "destination_collection",
+    "destination_name",
+]
+
+
+def store(parts: Parts, *, by: User | None) -> Job:
+    """Saves a job, its groups and its schedules as they are in ``parts``.
+
+    Schedules that are not in there any more go; their runs stay.
+
+    :raises BadSchedule: a schedule cannot be, and nothing was stored
+    """
+    job = parts.job
+    with transaction.atomic():
+        is_new = job._state.adding
+        if is_new:
+            job.save()
+        else:
+            job.save(update_fields=_COLUMNS)
+        _store_roles(job, parts.roles)
+        kept = []
+        for schedule in parts.schedules:
+            schedule.job = job
+            if is_other(schedule):
+                planning.save(schedule)
+            kept.append(schedule.pk)
+        job.schedules.exclude(pk__in=kept).delete()
+        _finish(job, by, "create" if is_new else "change")
+    return job
+
+
+def is_other(schedule: Schedule) -> bool:
+    """An old schedule that is over does not hinder other changes of its job."""
+    before = Schedule.objects.filter(pk=schedule.pk).first()
+    return before is None or any(
+        getattr(before, name) != getattr(schedule, name) for name in SCHEDULE
+    )
+
+
+def _store_roles(job: Job, roles: list[JobRole]) -> None:
+    job.roles.all().delete()
+    for role in roles:
+        role.pk, role.job = None, job
+    JobRole.objects.bulk_create(roles)
+
+
+def archive(job: Job, *, by: User | None) -> None:
+    """Out of the lists, and never due again; its runs stay."""
+    with transaction.atomic():
+        job.archived_at = timezone.now()
+        job.enabled = False
+        job.save(update_fields=["archived_at", "enabled"])
+        _finish(job, by, "archive")
+
+
+def bring_back(job: Job, *, by: User | None) -> None:
+    """Back from the archive, switched off until somebody switches it on."""
+    with transaction.atomic():
+        job.archived_at = None
+        job.save(update_fields=["archived_at"])
+        _finish(job, by, "bring-back")
+
+
+def delete(job: Job, *, by: User | None) -> None:
+    """:raises HasRuns: it has, so it can only be archived"""
+    with transaction.atomic():
+        name, account, webhook = job.name, job.service_account, job.webhook
+        pk = str(job.pk)
+        try:
+            job.delete()
+        except ProtectedError as err:
+            raise HasRuns from err
+        if webhook is not None:
+            webhook.delete()
+        audit.record("job:row:delete", actor=by, owner=account, job=pk, name=name)
+
+
+def _finish(job: Job, by: User | None, verb: str) -> None:
+    version = versions.record(job, by=by)
+    audit.record(
+        f"job:row:{verb}",
+        actor=by,
+        owner=job.service_account,
+        job=str(job.pk),
+        name=job.name,
+        version=version.number if version else None,
+    )

@@ -1,0 +1,302 @@
+"""The two panes of the files page: what an address says of them, and addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from transfers.folders import Folder, Row, View
+from transfers.paths import HOME, parent, parents
+
+SIDES = ("origin", "destination")
+#: what an address says of a side, after its name
+OF_A_SIDE = ("id", "path", "sort", "filter", "kind", "hidden", "offset")
+#: what belongs to one folder, and goes when another is opened
+OF_A_FOLDER = ("filter", "kind", "offset")
+#: columns besides the name, and what their heads say
+COLUMNS = {
+    "type": "Type",
+    "size": "Size",
+    "bytes": "Bytes",
+    "time": "Changed",
+    "rights": "Permissions",
+    "user": "Owner",
+    "group": "Group",
+}
+#: columns that stand there unless others were chosen
+USUAL_COLUMNS = ("type", "size", "time")
+#: a column that shows in another way what one of ``folders.ORDERS`` is about
+SORTED_BY = {"bytes": "size"}
+#: few enough for all picks of a page to fit into one form (security.md W08)
+ROWS = 150
+
+
+class Address:
+    """The files page's address; only what it knows, so that links stay short."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = {name: given[name] for name in _KNOWN if given.get(name)}
+
+    @classmethod
+    def of(cls, query: QueryDict) -> Address:
+        given = {name: query.get(name, "") for name in _KNOWN}
+        chosen = ",".join(query.getlist("columns")).split(",")
+        known = [name for name in COLUMNS if name in chosen]
+        given["columns"] = "" if tuple(known) == USUAL_COLUMNS else ",".join(known)
+        return cls(given)
+
+    def get(self, name: str) -> str:
+        return self._given.get(name, "")
+
+    def to(self, **changes: str) -> str:
+        """With some parameters changed; an empty one goes."""
+        wanted = self._given | changes
+        query = urlencode({k: v for k, v in wanted.items() if v}, errors="replace")
+        return f"{reverse('transfers:files')}{'?' if query else ''}{query}"
+
+    def opening(self, side: str, path: str) -> str:
+        """Another folder in one of the panes."""
+        gone = {f"{side}_{name}": "" for name in OF_A_FOLDER}
+        return self.to(**gone, **{f"{side}_path": path})
+
+    def fields(self, *without: str) -> list[tuple[str, str]]:
+        """For the hidden fields of a form that changes the others."""
+        return [(k, v) for k, v in self._given.items() if k not in without]
+
+    def swapped(self) -> str:
+        return self._mapped({"origin": "destination", "destination": "origin"})
+
+    def synced(self, side: str) -> str:
+        """Both panes show what this one shows."""
+        of_side = {n: self.get(f"{side}_{n}") for n in OF_A_SIDE}
+        both = {f"{each}_{n}": v for each in SIDES for n, v in of_side.items()}
+        return self.to(**both)
+
+    def closed(self, side: str) -> str:
+        """The other pane stays, as the first."""
+        if side == "origin":
+            return Address(self._swapped()).closed("destination")
+        gone = {f"{side}_{name}": "" for name in OF_A_SIDE}
+        return self.to(**gone, panes="")
+
+    def _mapped(self, other: Mapping[str, str]) -> str:
+        return Address(self._swapped()).to()
+
+    def _swapped(self) -> dict[str, str]:
+        changed = {}
+        for name, value in self._given.items():
+            side, _, rest = name.partition("_")
+            changed[f"{OTHER[side]}_{rest}" if side in SIDES else name] = value
+        return changed
+
+
+OTHER = {"origin": "destination", "destination": "origin"}
+_KNOWN = (
+    *(f"{side}_{name}" for side in SIDES for name in OF_A_SIDE),
+    "columns",
+    "panes",
+)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head of the table that sorts by it.
+
+    :ivar direction: of ``aria-sort``, when the table is sorted by this
+    """
+
+    key: str
+    name: str
+    order: str
+    address: str
+    direction: str
+
+
+@dataclass
+class Pane:
+    """One side of the page."""
+
+    side: str
+    address: Address
+    collection_id: UUID | None = None
+    name: str = ""
+    folder: Folder | None = None
+    rows: list[Row] = field(default_factory=list)
+    found: int = 0
+    found_bytes: int = 0
+    failure: dict[str, Any] = field(default_factory=dict)
+    path_is_wrong: bool = False
+    #: collections to begin with: ``(name, kind, address)``
+    choices: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def of(self, name: str) -> str:
+        return self.address.get(f"{self.side}_{name}")
+
+    @property
+    def of_id(self) -> str:
+        return self.of("id")
+
+    @property
+    def other_id(self) -> str:
+        return self.address.get(f"{OTHER[self.side]}_id")
+
+    @property
+    def other_path(self) -> str:
+        return self.address.get(f"{OTHER[self.side]}_path")
+
+    @property
+    def closing(self) -> str:
+        return self.address.closed(self.side)
+
+    @property
+    def syncing(self) -> str:
+        return self.address.synced(self.side)
+
+    @property
+    def shown(self) -> list[tuple[Row, str]]:
+        """Rows, and where those that can be opened lead."""
+        assert self.folder is not None
+        ahead, path_of = self.entering, self.folder.path_of
+        return [
+            (row, self._leads_to(ahead, path_of(row.name)) if row.is_folder else "")
+            for row in self.rows
+        ]
+
+    @staticmethod
+    def _leads_to(ahead: str, path: str) -> str:
+        return f"{ahead}{quote(path)}/" if path else ""
+
+    @property
+    def path(self) -> str:
+        return self.folder.path if self.folder else self.of("path")
+
+    @property
+    def hidden(self) -> bool:
+        return self.of("hidden") == "1"
+
+    @property
+    def view(self) -> View:
+        return View.of(self.of("sort") or "name", self.of("filter"), self.of("kind"))
+
+    @property
+    def offset(self) -> int:
+        text = self.of("offset")
+        is_number = text.isdecimal() and text.isascii() and len(text) < 8
+        return int(text) if is_number else 0
+
+    @property
+    def last(self) -> int:
+        return self.offset + len(self.rows)
+
+    @property
+    def crumbs(self) -> list[tuple[str, str, str]]:
+        """``(name, path, address)`` from the top down to the folder itself."""
+        if not self.path.startswith("/"):
+            return []
+        return [
+            (_crumb(path, name), path, self.address.opening(self.side, path))
+            for name, path in parents(self.path)
+        ]
+
+    @property
+    def up(self) -> str:
+        above = parent(self.path) if self.path.startswith("/") else None
+        return self.address.opening(self.side, above) if above else ""
+
+    @property
+    def home(self) -> str:
+        return self.address.opening(self.side, HOME)
+
+    @property
+    def top(self) -> str:
+        return self.address.opening(self.side, "/")
+
+    @property
+    def unfiltered(self) -> str:
+        gone = {f"{self.side}_{name}": "" for name in OF_A_FOLDER}
+        return self.address.to(**gone)
+
+    @property
+    def without_hidden(self) -> str:
+        return self.address.to(**{f"{self.side}_hidden": ""})
+
+    @property
+    def with_hidden(self) -> str:
+        return self.address.to(**{f"{self.side}_hidden": "1"})
+
+    @property
+    def before(self) -> str:
+        return self._at(max(0, self.offset - ROWS)) if self.offset else ""
+
+    @property
+    def following(self) -> str:
+        return self._at(self.last) if self.rows and self.last < self.found else ""
+
+    @property
+    def beginning(self) -> str:
+        return self._at(0)
+
+    def _at(self, offset: int) -> str:
+        return self.address.to(**{f"{self.side}_offset": str(offset) if offset else ""})
+
+    @property
+    def columns(self) -> list[str]:
+        chosen = self.address.get("columns")
+        return chosen.split(",") if chosen else list(USUAL_COLUMNS)
+
+    @property
+    def heads(self) -> list[Head]:
+        return [
+            self._head("name", "Name"),
+            *(self._head(key, COLUMNS[key]) for key in self.columns),
+        ]
+
+    def _head(self, key: str, name: str) -> Head:
+        order = SORTED_BY.get(key, key)
+        now = self.view.order
+        direction = {order: "ascending", f"-{order}": "descending"}.get(now, "")
+        following = f"-{order}" if now == order else order
+        gone = {f"{self.side}_offset": ""}
+        changes = gone | {f"{self.side}_sort": "" if following == "name" else following}
+        return Head(key, name, order, self.address.to(**changes), direction)
+
+    @property
+    def entering(self) -> str:
+        """What the path of a folder in this one is put behind, quoted."""
+        address = self.address.opening(self.side, "")
+        return f"{address}{'&' if '?' in address else '?'}{self.side}_path="
+
+    @property
+    def filter_fields(self) -> list[tuple[str, str]]:
+        names = ("filter", "kind", "hidden", "offset")
+        return self.address.fields(*(f"{self.side}_{name}" for name in names))
+
+    @property
+    def path_fields(self) -> list[tuple[str, str]]:
+        names = ("path", *OF_A_FOLDER)
+        return self.address.fields(*(f"{self.side}_{name}" for name in names))
+
+    @property
+    def column_fields(self) -> list[tuple[str, str]]:
+        return self.address.fields("columns")
+
+
+def _crumb(path: str, name: str) -> str:
+    return {"/": "Top", HOME: "Home"}.get(path, name)
+
+
+def back(request: HttpRequest) -> str:
+    """The files page that a form was on; never anything else."""
+    given = request.POST.get("back", "")
+    page = reverse("transfers:files")
+    is_ours = url_has_allowed_host_and_scheme(given, allowed_hosts=None)
+    if is_ours and given.isprintable() and given.partition("?")[0] == page:
+        return given
+    return page
