@@ -121,6 +121,26 @@ def test_check_48_a_tree_with_filter_rules(client, laptop):
     assert (task["files"], task["directories"]) == (2, 2)
 
 
+def test_a_tree_that_is_copied_into_itself_ends(client, laptop):
+    write(laptop / "in" / "deep", a_txt="1")
+    task = finished(
+        client, client.submit_transfer(wish(("/in", "/in/copy")))["task_id"]
+    )
+    assert task["status"] == "SUCCEEDED"
+    assert tree(laptop / "in") == ["copy/deep/a_txt", "deep/a_txt"]
+
+
+def test_a_link_to_where_a_tree_is_copied_to_ends(client, laptop):
+    write(laptop / "in", a_txt="1")
+    write(laptop / "out", b_txt="2")
+    (laptop / "in" / "link").symlink_to("../out")
+    document = wish(("/in", "/out"))
+    document["recursive_symlinks"] = "copy"
+    task = finished(client, client.submit_transfer(document)["task_id"])
+    assert task["status"] == "SUCCEEDED"
+    assert tree(laptop / "out") == ["a_txt", "b_txt"]
+
+
 @pytest.mark.parametrize(
     ("level", "copied"),
     [
