@@ -15,26 +15,36 @@ from bench.chaos import chaos
 from bench.fairness import fairness
 from bench.figures import Figure
 from bench.files import files
+from bench.inventory import inventory
 from bench.ledger import ledger
 from bench.listing import listing
+from bench.monitor import monitor
 from bench.renewal import renewal
 from bench.sandbox import sandbox_figures
 from bench.schedules import schedules
+from bench.submissions import submissions
 from bench.token import token
 from bench.workers import latency, overhead, workers
 
 BENCHES = {
     "fairness": fairness,
     "files": files,
+    "inventory": inventory,
     "latency": latency,
     "listing": listing,
+    "monitor": monitor,
     "overhead": overhead,
     "sandbox": sandbox_figures,
     "schedules": schedules,
     "token": token,
     "workers": workers,
 }
-FAULTS = {"chaos": chaos, "ledger": ledger, "renewal": renewal}
+FAULTS = {
+    "chaos": chaos,
+    "ledger": ledger,
+    "renewal": renewal,
+    "submissions": submissions,
+}
 
 
 def main(argv: list[str]) -> int:

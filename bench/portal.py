@@ -9,12 +9,15 @@ from tests.stack import Stack
 
 
 @contextmanager
-def portal() -> Iterator[Stack]:
-    """Sets Django up in this process, once; others get ``stack.environment``."""
+def portal(*, durable: bool = False) -> Iterator[Stack]:
+    """Sets Django up in this process, once; others get ``stack.environment``.
+
+    :param durable: what is committed outlives PostgreSQL
+    """
     import os
 
     os.environ["PORTAL_LOG_LEVEL"] = "ERROR"
-    stack = Stack()
+    stack = Stack(durable=durable)
     stack.start()
     try:
         import django

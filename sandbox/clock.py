@@ -72,7 +72,9 @@ def iso_or_none(moment: float | None) -> str | None:
 def from_text(text: str) -> float:
     """Read ``2026-01-01 00:00:00`` or an ISO form; without offset it is UTC.
 
-    :raises ValueError: it is not a moment
+    :raises ValueError: it is not a moment, or in UTC not one of the years 1 to 9999
     """
     moment = datetime.fromisoformat(text.strip())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    found = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    iso(found)  # what is stored has to be shown again
+    return found

@@ -191,6 +191,10 @@ STATUSES = {
     "private_group_status": (403, 404),
 }
 
+#: three hundred years, so that every moment has a date; and of anything else
+MOST_SECONDS = 10**10
+MOST_OTHER = 10**15
+
 current = Knobs()
 
 
@@ -208,12 +212,20 @@ def change(values: dict[str, Any]) -> None:
             value = float(value)
         if type(value) is not wanted:
             raise ValueError(f"{name} takes {wanted.__name__}, not {value!r}.")
+        if wanted in (int, float):
+            _check_number(name, value)
         if value not in WORDS.get(name, (value,)):
             raise ValueError(f"{name} is one of {', '.join(WORDS[name])}.")
         if wanted is int and name.endswith("_status"):
             _check_status(name, value)
     for name, value in values.items():
         setattr(current, name, value)
+
+
+def _check_number(name: str, value: float) -> None:
+    most = MOST_SECONDS if name.endswith("_seconds") else MOST_OTHER
+    if not 0 <= value <= most:  # which a NaN is not
+        raise ValueError(f"{name} is a number from 0 to {most}, not {value}.")
 
 
 def _check_status(name: str, status: int) -> None:

@@ -19,7 +19,11 @@ PUBLIC_BASE_URL = "http://localhost:8000"
 class Stack:
     """One per test run; ``environment`` is what the portal's settings read."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        """
+        :param durable: what is committed outlives PostgreSQL
+        """
+        self._durable = durable
         # Short, since the path of a socket has room for about a hundred characters.
         self.folder = Path(tempfile.mkdtemp(prefix="cw-"))
         self._cleanup = ExitStack()
@@ -34,7 +38,8 @@ class Stack:
             raise
 
     def _start(self) -> None:
-        embedded = Embedded(self.folder / "servers", throw_away=True)
+        embedded = Embedded(self.folder / "servers", throw_away=not self._durable)
+        self._embedded = embedded
         self._cleanup.callback(embedded.stop)
         embedded.start()
         self.sandbox = Sandbox.start(self.folder / "sandbox", program=GUARDED_SANDBOX)
@@ -58,6 +63,17 @@ class Stack:
             "PORTAL_GROUP_ADMINS": seed.GROUP_ADMINS,
         }
         os.environ.update(self.environment)
+
+    def restart_servers(self) -> None:
+        """PostgreSQL goes on with what it had; Redis comes back empty."""
+        # Else it would take these for servers that somebody else runs.
+        given = [os.environ.pop(name) for name in ("DATABASE_URL", "REDIS_URL")]
+        try:
+            self._embedded.stop()
+            self._embedded.start()
+        finally:
+            os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = given
+        assert given == [self._embedded.database_url, self._embedded.redis_url]
 
     def stop(self) -> None:
         self._cleanup.close()

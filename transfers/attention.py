@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Token, User
 from portal.globus.requirements import Kind
-from transfers.models import Run, Transfer
+from transfers import stalls
+from transfers.models import Run, Transfer, TransferQuerySet
+from transfers.templatetags.places import changed_again_url
 
 #: A failure that nobody looked after is news for this long.
 FAILURES_SHOWN_FOR = timedelta(days=3)
@@ -57,27 +60,78 @@ def _dead_sign_ins(user: User) -> Iterator[Matter]:
         )
 
 
+def count(user: User) -> int:
+    """How many there are, for every page's header: a few indexed questions."""
+    now = timezone.now()
+    mine = Transfer.objects.owned_by(user)
+    held = Token.objects.held_for(user)
+    found = int(held.filter(state=Token.State.NEEDS_SIGN_IN).exists())
+    open_ones = mine.waiting() | mine.stalled(now) | _unmended(mine, now)
+    found += open_ones.order_by()[: MOST + 1].count()
+    return found + (_unwell_runs().count() if user.is_staff else 0)
+
+
+def _unmended(mine: TransferQuerySet, now: datetime) -> TransferQuerySet:
+    """What failed lately, here, and was not sent again."""
+    cancelled = Q(error_code="CANCELED")
+    return mine.filter(
+        ~cancelled,
+        ~Exists(Transfer.objects.filter(again_of=OuterRef("pk")).order_by()),
+        status=Transfer.Status.FAILED,
+        finished_at__gte=now - FAILURES_SHOWN_FOR,
+    ).exclude(origin=Transfer.Origin.ELSEWHERE)
+
+
 def _transfers(user: User) -> Iterator[Matter]:
     now = timezone.now()
     mine = Transfer.objects.owned_by(user).defer("document", "task_document")
-    for transfer in mine.unfinished()[:MOST]:
-        if transfer.status == Transfer.Status.WAITING:
-            yield replace(
-                _matter(transfer, "waits for you", "See what to do"),
-                fix=reverse("transfers:way_on", args=[transfer.pk]),
-                fix_words=(
-                    "Give consent"
-                    if transfer.requirement.kind == Kind.CONSENT
-                    else "Sign in"
-                ),
-            )
-        elif transfer.is_stalled(now):
-            yield _matter(transfer, "does not get on", "Look into it")
-    failed = mine.filter(
-        status=Transfer.Status.FAILED, finished_at__gte=now - FAILURES_SHOWN_FOR
-    ).exclude(error_code="CANCELED")
-    for transfer in failed[:MOST]:
-        yield _matter(transfer, "failed", "See why", is_urgent=False)
+    for transfer in mine.waiting()[:MOST]:
+        yield _blocked(transfer) if transfer.is_blocked else _waiting(transfer)
+    for transfer in mine.stalled(now)[:MOST]:
+        yield _stalled(transfer, now)
+    for transfer in _unmended(mine, now)[:MOST]:
+        yield replace(
+            _matter(transfer, "failed", "Send it again", is_urgent=False),
+            link=reverse("transfers:again", args=[transfer.pk]),
+        )
+
+
+def _waiting(transfer: Transfer) -> Matter:
+    is_consent = transfer.requirement.kind == Kind.CONSENT
+    return replace(
+        _matter(transfer, "waits for you", "See what to do"),
+        fix=reverse("transfers:way_on", args=[transfer.pk]),
+        fix_words="Give consent" if is_consent else "Sign in",
+    )
+
+
+def _blocked(transfer: Transfer) -> Matter:
+    return replace(
+        _matter(transfer, "stands behind another one", "See which"),
+        fix=reverse("transfers:resume", args=[transfer.pk]),
+        fix_words="Wait for it",
+    )
+
+
+def _stalled(transfer: Transfer, now: datetime) -> Matter:
+    """With the button that mends it, where there is one."""
+    stall = stalls.stall_of(transfer, now)
+    is_paused = transfer.is_paused
+    matter = _matter(
+        transfer, "is paused" if is_paused else "does not get on", "Look into it"
+    )
+    if stall is None:
+        return matter
+    detail = f" {stall.detail}" if stall.detail else ""
+    matter = replace(matter, says=f"{stall.says}{detail}", since=stall.since)
+    if stall.remedy == stalls.Remedy.SIGN_IN:
+        fix = reverse("transfers:way_on", args=[transfer.pk])
+        return replace(matter, fix=fix, fix_words=stall.button)
+    if stall.remedy not in (stalls.Remedy.LEAVE_OUT, stalls.Remedy.EDIT):
+        return matter
+    leave_out = stall.remedy == stalls.Remedy.LEAVE_OUT
+    link = changed_again_url(transfer.pk, leave_out=leave_out)
+    return replace(matter, link=link, way_on=stall.button)
 
 
 def _matter(
@@ -103,17 +157,20 @@ def name_of_transfer(transfer: Transfer) -> str:
     return f"The transfer from {source} to {destination}"
 
 
-def _failed_runs() -> Iterator[Matter]:
-    """Jobs whose latest run failed; a later run that works mends it."""
+def _unwell_runs() -> QuerySet[Run]:
     latest = (
         Run.objects.filter(job__enabled=True)
         .order_by("job_id", "-created_at")
         .distinct("job_id")
     )
-    unwell = Run.objects.filter(
+    return Run.objects.filter(
         pk__in=latest.values("pk"), state__in=[Run.State.FAILED, Run.State.STALLED]
     )
-    for run in unwell.defer("inputs", "result").select_related("job")[:MOST]:
+
+
+def _failed_runs() -> Iterator[Matter]:
+    """Jobs whose latest run failed; a later run that works mends it."""
+    for run in _unwell_runs().defer("inputs", "result").select_related("job")[:MOST]:
         what = "failed" if run.state == Run.State.FAILED else "is stalled"
         yield Matter(
             title=f"The job “{run.job.name}” {what}",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
+import uuid
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
-from transfers import submission
+from transfers import repeating, submission
+from transfers.editing import as_globus_writes
+from transfers.models import Transfer
 from transfers.paths import BadPath, join, name_of, normalised
 
 MOST_ITEMS = 150
@@ -61,6 +67,39 @@ class PathField(forms.CharField):
             raise ValidationError(err.advice) from err
 
 
+class LabelField(forms.CharField):
+    """What Globus takes as a label: one line of at most 128 characters."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, max_length=submission.LONGEST_LABEL, **options)
+        self.widget.attrs["autocomplete"] = "off"
+
+    def clean(self, value: Any) -> str:
+        text: str = super().clean(value)
+        if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text):
+            raise ValidationError("A label is one line, without control characters.")
+        return text
+
+
+class DeadlineField(forms.DateTimeField):
+    """A moment that is still to come, in UTC."""
+
+    def __init__(self, **options: Any) -> None:
+        widget = forms.DateTimeInput(
+            attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"
+        )
+        super().__init__(required=False, widget=widget, **options)
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+    def clean(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().clean(value)
+        if moment is not None and moment <= timezone.now():
+            raise ValidationError("This moment has passed already.")
+        return moment
+
+
 class TransferForm(LookMixin, forms.Form):
     """A transfer by a person. What was picked in a folder comes beside the form.
 
@@ -95,11 +134,12 @@ class TransferForm(LookMixin, forms.Form):
         error_messages={"required": "Say in which folder the data shall arrive."},
         help_text="It is made if it does not exist.",
     )
-    label = forms.CharField(
-        required=False,
-        max_length=submission.LONGEST_LABEL,
-        help_text="What you will recognise it by in the list of transfers.",
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    label = LabelField(
+        help_text="What you will recognise it by in the list of transfers."
+    )
+    deadline = DeadlineField(
+        label="Give up at (UTC)",
+        help_text="Otherwise Globus gives up when nothing has moved for a day or more.",
     )
     sync_level = forms.ChoiceField(
         label="Which files to copy", choices=SYNC_LEVELS, required=False
@@ -126,6 +166,11 @@ class TransferForm(LookMixin, forms.Form):
         required=False,
         help_text="Otherwise the transfer waits for files that are missing or closed "
         "to you.",
+    )
+    cancel_if_stalled = forms.BooleanField(
+        label="Cancel it if it stalls",
+        required=False,
+        help_text="When the same fault has kept it from moving for ten minutes.",
     )
 
     def __init__(
@@ -206,6 +251,8 @@ class TransferForm(LookMixin, forms.Form):
         options |= {name: True for name in SWITCHES if data[name]}
         if data["sync_level"]:
             options["sync_level"] = int(data["sync_level"])
+        if data["deadline"]:
+            options["deadline"] = as_globus_writes(data["deadline"])
         return options
 
 
@@ -214,7 +261,52 @@ FIELD_OF = {
     "source": "origin_path",
     "items": "origin_path",
     "destination": "destination_path",
+    "deadline": "deadline",
 }
+
+
+class TaskForm(LookMixin, forms.Form):
+    """What can be changed while a transfer is under way."""
+
+    label = LabelField()
+    deadline = DeadlineField(
+        label="Give up at (UTC)", help_text="Empty leaves it to Globus."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.dress()
+
+
+class AgainForm(forms.Form):
+    """What of a transfer is sent again.
+
+    ``transfer_id`` is made with the form, so that two clicks are one transfer.
+    """
+
+    what = forms.ChoiceField(label="What to send", widget=forms.RadioSelect)
+    transfer_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+    def __init__(self, *args: Any, transfer: Transfer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        what = self.fields["what"]
+        assert isinstance(what, forms.ChoiceField)
+        what.choices = self._choices(transfer)
+        what.initial = what.choices[0][0] if what.choices else ""
+
+    @staticmethod
+    def _choices(transfer: Transfer) -> list[tuple[str, str]]:
+        choices = []
+        can_fail = transfer.kind == Transfer.Kind.TRANSFER and (
+            transfer.has_skips or transfer.status == Transfer.Status.FAILED
+        )
+        if transfer.can_be_repeated and can_fail:
+            choices.append(("rest", "Only what failed or was left out"))
+        if transfer.can_be_repeated:
+            choices.append(("same", "The same once more"))
+        if repeating.can_be_edited(transfer):
+            choices.append(("changed", "The same, but let me change it first"))
+        return choices
 
 
 def is_folder(path: str) -> bool | None:

@@ -14,7 +14,7 @@ from django.template.defaultfilters import pluralize
 from accounts.models import User
 from transfers.jobs.desk import JobVersion
 from transfers.jobs.models import Hold, Job, Run, Schedule
-from transfers.models import AskedTimer, Transfer
+from transfers.models import AskedTimer, Transfer, Trial
 
 
 def consequences(user: User) -> list[str]:
@@ -59,9 +59,23 @@ def known_about(user: User) -> dict[str, Any]:
         "runs_started": [_run(each) for each in runs.defer("result", "inputs")],
         "job_changes": [_version(each) for each in _versions(user)],
         "holds": [_hold(each) for each in _holds(user)],
+        "trials_asked_for": [_trial(each) for each in _trials(user)],
         "schedules_paused": list(
             Schedule.objects.filter(paused_by=user).values_list("job__name", flat=True)
         ),
+    }
+
+
+def _trials(user: User) -> Any:
+    return Trial.objects.filter(asked_by=user).select_related("job").defer("result")
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "job": trial.job.name,
+        "kind": trial.kind,
+        "says": trial.says,
+        "asked_for_at": _moment(trial.created_at),
     }
 
 

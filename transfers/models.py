@@ -8,10 +8,19 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from accounts.models import Principal, ServiceAccount, User, owner_fields
 from portal.globus.requirements import Requirement
 from transfers.claims import sweep_time
+from transfers.history import Sample, TaskDetails
+from transfers.jobs.inventory_models import (
+    Inventory,
+    InventoryChunk,
+    InventoryFolder,
+    InventoryPage,
+    Trial,
+)
 from transfers.jobs.models import (
     Chore,
     Hold,
@@ -29,15 +38,22 @@ __all__ = [
     "AskedTimer",
     "Chore",
     "Hold",
+    "Inventory",
+    "InventoryChunk",
+    "InventoryFolder",
+    "InventoryPage",
     "Job",
     "JobRole",
     "JobVersion",
     "Limit",
     "Run",
     "RunStep",
+    "Sample",
     "Schedule",
     "Share",
+    "TaskDetails",
     "Transfer",
+    "Trial",
     "Watch",
 ]
 
@@ -77,6 +93,24 @@ class TransferQuerySet(models.QuerySet["Transfer"]):
     def waiting(self) -> TransferQuerySet:
         return self.filter(status=Transfer.Status.WAITING)
 
+    def held_back(self) -> TransferQuerySet:
+        """What waits here because Globus takes no more tasks for now."""
+        return self.unsent().filter(place_asked_at__isnull=False)
+
+    def stalled(self, now: datetime) -> TransferQuerySet:
+        """What ``Transfer.is_stalled`` says of each, as a question to the database."""
+        long_ago = now - STALLED_AFTER
+        stands = Q(is_ok=False) & (
+            Q(fault_since__lte=long_ago)
+            | Q(fault_since__isnull=True, moved_at__lte=long_ago)
+            | Q(fault_since__isnull=True, moved_at__isnull=True, sent_at__lte=long_ago)
+        )
+        return self.filter(
+            Q(status=Transfer.Status.INACTIVE)
+            | Q(status=Transfer.Status.UNKNOWN, missed_polls__gt=0)
+            | Q(stands | Q(is_paused=True), status=Transfer.Status.ACTIVE)
+        )
+
 
 class Transfer(models.Model):
     """One submission to Globus, a copy or a deletion, by a person or a service account.
@@ -87,8 +121,16 @@ class Transfer(models.Model):
     is whatever Globus says that makes no sense, until it does again.
 
     ``submission_id`` is stored before the first POST and never changes, so that any
-    repeat is the same submission.
+    repeat is the same submission. A task that was begun elsewhere, in the web app or
+    with the CLI, has none; the monitor made its row.
     """
+
+    class Origin(models.TextChoices):
+        """Who started it."""
+
+        PORTAL = "portal", "Here"
+        JOB = "job", "A job"
+        ELSEWHERE = "elsewhere", "Elsewhere"
 
     class Kind(models.TextChoices):
         TRANSFER = "TRANSFER", "Transfer"
@@ -117,6 +159,11 @@ class Transfer(models.Model):
     )
     asked_by = models.ForeignKey(
         User, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.PORTAL)
+    #: what it repeats, whole or in part
+    again_of = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="repeats"
     )
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.TRANSFER)
     #: what is sent to Globus, without the submission id
@@ -152,8 +199,20 @@ class Transfer(models.Model):
     next_try_at = models.DateTimeField(null=True, default=sweep_time)
     #: set while a worker is sending it
     claimed_at = models.DateTimeField(null=True)
+    #: since when it could be sent; waiting for a person or a place does not count
+    trying_since = models.DateTimeField(null=True)
+    #: since when it waits for a place among the tasks that Globus takes, while New
+    place_asked_at = models.DateTimeField(null=True)
+    #: Globus refused it because of a task with the same paths: since when ...
+    blocked_at = models.DateTimeField(null=True)
+    #: ... and which, where that is known
+    blocked_by = models.UUIDField(null=True)
+    #: the sender wants it cancelled when it stalls
+    cancel_if_stalled = models.BooleanField(default=False)
+    #: somebody wants it cancelled, and a worker has yet to tell Globus
+    cancel_wanted_at = models.DateTimeField(null=True)
     cancel_asked_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     sent_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -167,13 +226,21 @@ class Transfer(models.Model):
     nice_status = models.CharField(max_length=100, blank=True)
     #: fine, a fault, or (also when finished) nothing said
     is_ok = models.BooleanField(null=True)
+    is_paused = models.BooleanField(default=False)
+    #: the words of whoever paused it: untrusted text
+    pause_message = models.TextField(blank=True)
+    #: since when it has had this same trouble without moving
+    fault_since = models.DateTimeField(null=True)
     faults = models.PositiveBigIntegerField(default=0)
     files = models.PositiveBigIntegerField(default=0)
     directories = models.PositiveBigIntegerField(default=0)
     files_transferred = models.PositiveBigIntegerField(default=0)
     files_skipped = models.PositiveBigIntegerField(default=0)
     bytes_transferred = models.PositiveBigIntegerField(default=0)
+    #: on average, as Globus says
     bytes_per_second = models.PositiveBigIntegerField(default=0)
+    #: between the last two polls
+    speed_now = models.PositiveBigIntegerField(null=True)
     subtasks_total = models.PositiveBigIntegerField(default=0)
     subtasks_succeeded = models.PositiveBigIntegerField(default=0)
     subtasks_failed = models.PositiveBigIntegerField(default=0)
@@ -190,7 +257,9 @@ class Transfer(models.Model):
         constraints: ClassVar = [
             one_principal("transfer_has_one_principal"),
             models.CheckConstraint(
-                condition=Q(task_id__isnull=True) | Q(submission_id__isnull=False),
+                condition=Q(task_id__isnull=True)
+                | Q(submission_id__isnull=False)
+                | Q(origin="elsewhere"),
                 name="transfer_id_before_task",
             ),
             models.CheckConstraint(
@@ -218,6 +287,21 @@ class Transfer(models.Model):
                 condition=Q(status="NEW"),
                 name="transfer_unsent",
             ),
+            models.Index(
+                fields=["user", "service_account"],
+                condition=Q(status="NEW", place_asked_at__isnull=False),
+                name="transfer_held_back",
+            ),
+            models.Index(
+                fields=["cancel_wanted_at"],
+                condition=Q(cancel_wanted_at__isnull=False),
+                name="transfer_to_cancel",
+            ),
+            models.Index(
+                fields=["blocked_by"],
+                condition=Q(blocked_by__isnull=False),
+                name="transfer_blocked",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -244,7 +328,12 @@ class Transfer(models.Model):
 
     @property
     def can_be_cancelled(self) -> bool:
-        return not self.is_finished and self.cancel_asked_at is None
+        return not self.is_finished and not self.is_being_cancelled
+
+    @property
+    def is_being_cancelled(self) -> bool:
+        asked = self.cancel_asked_at or self.cancel_wanted_at
+        return asked is not None and not self.is_finished
 
     @property
     def was_cancelled(self) -> bool:
@@ -260,13 +349,39 @@ class Transfer(models.Model):
             return True
         if self.status == self.Status.UNKNOWN:
             return bool(self.missed_polls)
-        since = self.moved_at or self.sent_at
+        if self.status != self.Status.ACTIVE:
+            return False
+        return self.is_paused or self.stands_still(now)
+
+    def stands_still(self, now: datetime) -> bool:
+        """Whether the same trouble has kept it from moving for long."""
+        since = self.fault_since or self.moved_at or self.sent_at
         return (
-            self.status == self.Status.ACTIVE
-            and self.is_ok is False
-            and since is not None
-            and now - since >= STALLED_AFTER
+            self.is_ok is False and since is not None and now - since >= STALLED_AFTER
         )
+
+    @property
+    def began_at(self) -> datetime:
+        return self.requested_at or self.sent_at or self.created_at
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether it waits for the end of a task with the same paths."""
+        return self.blocked_at is not None and not self.is_at_globus
+
+    @property
+    def can_be_repeated(self) -> bool:
+        """Globus tells no paths of what was begun elsewhere."""
+        return not self.was_begun_elsewhere
+
+    @property
+    def has_file_list(self) -> bool:
+        """Globus lists the files of a transfer that has ended."""
+        return self.kind == self.Kind.TRANSFER and self.is_finished
+
+    @property
+    def was_begun_elsewhere(self) -> bool:
+        return self.origin == self.Origin.ELSEWHERE
 
     @property
     def requirement(self) -> Requirement:
@@ -300,8 +415,10 @@ class Transfer(models.Model):
             return f"Done, but {self.subtasks_skipped_errors} could not be read."
         if self.was_cancelled:
             return "Cancelled."
-        if self.cancel_asked_at and not self.is_finished:
+        if self.is_being_cancelled:
             return "Globus is stopping it."
+        if self.is_paused:
+            return "The owner of a collection has paused it."
         return self.last_error or _SENTENCES[Transfer.Status(self.status)]
 
 
@@ -333,6 +450,10 @@ class Watch(models.Model):
     claimed_at = models.DateTimeField(null=True)
     interval_seconds = models.PositiveSmallIntegerField(default=5)
     last_polled_at = models.DateTimeField(null=True)
+    #: when a person last had a page open that shows these tasks
+    looked_at = models.DateTimeField(null=True)
+    #: up to when tasks that were begun elsewhere have been looked for
+    listed_until = models.DateTimeField(null=True)
     #: why the last poll brought nothing; empty when it did
     last_error = models.CharField(max_length=500, blank=True)
 

@@ -1,64 +1,62 @@
-"""Watches the tasks of a principal: few calls to Globus, few writes.
+"""Watches the tasks of a principal: one poller, few calls to Globus, few writes.
 
-A round asks for the task list from the oldest unfinished task on, newest first: N
-unfinished transfers take at most ceil(N/1000) calls, and the finished ones come along.
-Only if that window holds more tasks than fit (one old task, much traffic after it)
-the running ones are asked for by status as well, and what is in neither list has
-ended: those few are asked for one by one, a limited number in each round.
+A principal with unfinished work is polled every five seconds while something moves or
+somebody looks, and more and more seldom otherwise, a minute apart at most. Nobody has
+to be there: the client renews its token by itself.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from math import ceil
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
-import orjson
-from django.db import connection, transaction
+from django.core.cache import cache
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
-from globus_sdk import TransferClient
 
 from accounts.clients import transfer_client
 from accounts.models import Principal, owner_fields
-from portal.globus.errors import (
-    NotFound,
-    PortalError,
-    RateLimited,
-    SignInRequired,
-    UnexpectedAnswer,
-    globus_errors,
-)
+from portal.globus.errors import PortalError, RateLimited, SignInRequired
 from portal.globus.transport import WORKER
-from transfers import keeping, needs, queue
-from transfers.browsing import moment
+from transfers import (
+    blocking,
+    details,
+    elsewhere,
+    history,
+    keeping,
+    needs,
+    places,
+    queue,
+    wishes,
+)
+from transfers.absorbing import absorb, miss, write
 from transfers.claims import CLAIM_LASTS
 from transfers.consents import sentence_for
 from transfers.jobs.following import follow_all
 from transfers.models import Transfer, Watch
-from transfers.storable import storable, storable_text
+from transfers.task_list import News, ask_globus
 
 logger = logging.getLogger(__name__)
 
-#: what one ``task_list`` call brings at most
-TASKS_PER_CALL = 1000
-#: Clocks may differ by this much before a task falls out of the window.
-CLOCK_SKEW = timedelta(minutes=5)
-#: tasks asked for one by one in a round, those that were not seen for longest first
-SINGLE_CALLS = 20
-#: Polls in which Globus did not know a task before the portal says so.
-MISSES_TO_TELL = 3
 QUICKEST = 5  # seconds between polls while something moves
 SLOWEST = 60  # seconds: what the pages say is fresh within a minute
 #: how long a due poll may wait for its message before it is sent again
 MESSAGE_LASTS = timedelta(seconds=60)
+#: A page that is open says so this often; it counts for twice as long.
+LOOK_EVERY = timedelta(seconds=15)
+LOOK_LASTS = LOOK_EVERY * 2
+#: Who opens the list is shown tasks from elsewhere that are no older, at first.
+HISTORY = timedelta(days=30)
+#: Globus's times are whole seconds.
+OVERLAP = timedelta(seconds=2)
 
 
 def watch(principal: Principal, *, now: datetime | None = None) -> None:
-    """Polls soon, and quickly at first: something was sent, or someone looks."""
+    """Polls soon, and quickly at first: something was sent."""
     now = now or timezone.now()
     owner = owner_fields(principal)
     _, made = Watch.objects.get_or_create(**owner, defaults={"next_poll_at": now})
@@ -66,6 +64,32 @@ def watch(principal: Principal, *, now: datetime | None = None) -> None:
         Watch.objects.filter(**owner).update(
             next_poll_at=now, interval_seconds=QUICKEST
         )
+
+
+def look(principal: Principal, *, now: datetime | None = None) -> None:
+    """Somebody has a page open that shows tasks of this principal.
+
+    Wakes a watch that sleeps, since tasks may have been begun elsewhere. Cheap to call
+    from every page and poll: the database is asked once in fifteen seconds.
+    """
+    now = now or timezone.now()
+    seen = f"looked:{principal.owner_key}"
+    if not cache.add(seen, True, LOOK_EVERY.total_seconds()):
+        return
+    owner = owner_fields(principal)
+    _, made = Watch.objects.get_or_create(
+        **owner, defaults={"next_poll_at": now, "looked_at": now}
+    )
+    if made:
+        return
+    rows = Watch.objects.filter(**owner)
+    rows.update(looked_at=now)
+    soon = now + timedelta(seconds=QUICKEST)
+    rows.filter(next_poll_at__gt=soon).update(
+        next_poll_at=soon, interval_seconds=QUICKEST
+    )
+    rested = Q(last_polled_at=None) | Q(last_polled_at__lt=now - LOOK_LASTS)
+    rows.filter(rested, next_poll_at=None).update(next_poll_at=now)
 
 
 def queue_due_polls(*, now: datetime | None = None, limit: int = 1000) -> int:
@@ -100,15 +124,24 @@ def poll(principal: Principal, *, now: datetime | None = None) -> None:
     claimed = _claim(principal, now)
     if claimed is None:
         return
-    transfers = list(Transfer.objects.acted_by(principal).at_globus())
+    transfers = _unfinished(principal)
+    client = transfer_client(principal, WORKER)
+    since = _others_since(claimed, now)
     try:
-        news = ask_globus(transfer_client(principal, WORKER), transfers)
+        news = ask_globus(client, transfers, since=since)
     except PortalError as err:
-        _put_off(claimed, principal, err, now)
+        _put_off(claimed, principal, err, now, has_work=bool(transfers))
         return
-    changed = _take_in(transfers, news, now)
-    follow_all((transfer.pk for transfer in transfers), now=now)
-    _plan_next(claimed, now, moved=changed)
+    made = elsewhere.adopt(principal, news.others.values())
+    if made:
+        transfers += _adopted(principal, news)
+    outcome = _take_in(transfers, news, now)
+    follow_all(outcome.heard, now=now)
+    if outcome.ended:
+        blocking.release(outcome.ended, now=now)
+        places.let_in(principal, now=now)
+    had_all = since is not None and made is not None
+    _plan_next(claimed, now, outcome.moved, until=news.until if had_all else None)
 
 
 def _claim(principal: Principal, now: datetime) -> Watch | None:
@@ -120,14 +153,50 @@ def _claim(principal: Principal, now: datetime) -> Watch | None:
     return Watch.objects.get(**owner)
 
 
-def _plan_next(claimed: Watch, now: datetime, *, moved: bool) -> None:
-    """Sleeps when nothing is left to watch, unless something was sent meanwhile."""
-    seconds = QUICKEST if moved else min(SLOWEST, claimed.interval_seconds * 2)
+def _unfinished(principal: Principal) -> list[Transfer]:
+    """Without the two columns that may be large, which a round never reads."""
+    rows = Transfer.objects.acted_by(principal).at_globus()
+    return list(rows.defer("document", "task_document"))
+
+
+def _others_since(claimed: Watch, now: datetime) -> datetime | None:
+    """From when on tasks are of interest that were begun elsewhere."""
+    if not _is_watched(claimed, now):
+        return None
+    if claimed.listed_until is None:
+        return now - HISTORY
+    return claimed.listed_until - OVERLAP
+
+
+def _is_watched(claimed: Watch, now: datetime) -> bool:
+    return claimed.looked_at is not None and now - claimed.looked_at < LOOK_LASTS
+
+
+def _adopted(principal: Principal, news: News) -> list[Transfer]:
+    """The rows that were made just now; what was told of them counts at once."""
+    mine = Transfer.objects.acted_by(principal).at_globus()
+    rows = mine.filter(task_id__in=list(news.others)).defer("document", "task_document")
+    for each in rows:
+        assert each.task_id is not None
+        news.ours[each.task_id] = news.others[each.task_id]
+    return list(rows)
+
+
+def _plan_next(
+    claimed: Watch, now: datetime, moved: bool, *, until: datetime | None
+) -> None:
+    """Sleeps when nothing is left to watch, unless something was sent meanwhile.
+
+    :param until: up to when other tasks were looked for
+    """
+    is_quick = moved or _is_watched(claimed, now)
+    seconds = QUICKEST if is_quick else min(SLOWEST, claimed.interval_seconds * 2)
     Watch.objects.filter(pk=claimed.pk, claimed_at=now).update(
         claimed_at=None,
         next_poll_at=now + timedelta(seconds=seconds),
         interval_seconds=seconds,
         last_polled_at=now,
+        listed_until=until or claimed.listed_until,
         last_error="",
     )
     left = Transfer.objects.at_globus().filter(
@@ -140,7 +209,12 @@ def _plan_next(claimed: Watch, now: datetime, *, moved: bool) -> None:
 
 
 def _put_off(
-    claimed: Watch, principal: Principal, err: PortalError, now: datetime
+    claimed: Watch,
+    principal: Principal,
+    err: PortalError,
+    now: datetime,
+    *,
+    has_work: bool,
 ) -> None:
     asked = err.retry_after if isinstance(err, RateLimited) else None
     seconds = max(min(SLOWEST, claimed.interval_seconds * 2), min(asked or 0, 3600))
@@ -148,11 +222,13 @@ def _put_off(
     with transaction.atomic():
         Watch.objects.filter(pk=claimed.pk, claimed_at=now).update(
             claimed_at=None,
-            next_poll_at=now + timedelta(seconds=seconds),
+            next_poll_at=now + timedelta(seconds=seconds) if has_work else None,
             interval_seconds=min(seconds, SLOWEST),
+            last_polled_at=now,
             last_error=says[:500],
         )
-        needs.tell(principal, err, says=says)
+        if has_work:
+            needs.tell(principal, err, says=says)
     logger.warning(
         "The tasks of %s were not polled: %s %s",
         principal.owner_key,
@@ -161,124 +237,55 @@ def _put_off(
     )
 
 
-# --- what Globus says ------------------------------------------------------------
+@dataclass
+class Outcome:
+    """What a round did to the rows.
 
-News = dict[UUID, Mapping[str, Any] | None]
-
-
-def ask_globus(client: TransferClient, transfers: Iterable[Transfer]) -> News:
-    """Task documents by task id; none for a task that Globus does not know.
-
-    Tasks about which nothing was learnt in this round are not among them.
-
-    :raises GlobusFailure: Globus cannot be asked at all
-
-    https://docs.globus.org/api/transfer/task/#get_task_list
+    :ivar heard: ids of the transfers that there was news of
+    :ivar ended: task ids
     """
-    wanted = {each.task_id: each for each in transfers if each.task_id}
-    news: News = {}
-    if not wanted:
-        return news
-    calls = ceil(len(wanted) / TASKS_PER_CALL)
-    try:
-        since = min(map(_window_start, wanted.values())).astimezone(UTC)
-        window = {"request_time": [f"{since:%Y-%m-%d %H:%M:%S}", ""]}
-        had_all = _read_list(client, window, calls, wanted, news)
-        if not had_all:
-            running = {"status": ["ACTIVE", "INACTIVE"]}
-            _read_list(client, running, calls, wanted, news)
-    except UnexpectedAnswer:
-        logger.warning("The task list made no sense; asking for single tasks")
-    missing = [each for task_id, each in wanted.items() if task_id not in news]
-    missing.sort(key=lambda each: each.checked_at or each.created_at)
-    for each in missing[:SINGLE_CALLS]:
-        assert each.task_id is not None
-        news[each.task_id] = _single(client, each.task_id)
-    return news
+
+    heard: Sequence[UUID]
+    ended: Sequence[UUID]
+    moved: bool
 
 
-def _window_start(transfer: Transfer) -> datetime:
-    """Globus's own time where it is known; ours less what clocks may differ."""
-    return transfer.requested_at or (
-        (transfer.sent_at or transfer.created_at) - CLOCK_SKEW
-    )
-
-
-def _read_list(
-    client: TransferClient,
-    terms: Mapping[str, list[str]],
-    calls: int,
-    wanted: Mapping[UUID, Transfer],
-    news: News,
-) -> bool:
-    """Adds what the pages say about our tasks.
-
-    :returns: whether nothing is left to read, or to look for
-    """
-    for page in range(calls):
-        with globus_errors():
-            answer = client.task_list(
-                limit=TASKS_PER_CALL,
-                offset=page * TASKS_PER_CALL,
-                orderby="request_time DESC",
-                filter=dict(terms),
-            )
-            rows = answer.data.get("DATA") if isinstance(answer.data, dict) else None
-        if not isinstance(rows, list):
-            raise UnexpectedAnswer(code="TaskList")
-        for row in rows:
-            task_id = _task_id(row)
-            if task_id is not None and task_id in wanted:
-                news[task_id] = row
-        if len(rows) < TASKS_PER_CALL or len(news) == len(wanted):
-            return True
-    return False
-
-
-def _task_id(row: Any) -> UUID | None:
-    try:
-        return UUID(row["task_id"])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
-
-
-def _single(client: TransferClient, task_id: UUID) -> Mapping[str, Any] | None:
-    try:
-        with globus_errors():
-            data = client.get_task(task_id).data
-    except NotFound:
-        return None
-    return data if isinstance(data, dict) else {}
-
-
-# --- what the rows make of it ----------------------------------------------------
-
-
-def _take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> bool:
-    """Writes the news down.
-
-    :returns: whether anything moved
-    """
-    heard = [each for each in transfers if each.task_id in news]
-    moved = False
-    stopped = []
+def _take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> Outcome:
+    """Writes the news down."""
+    heard = [each for each in transfers if each.task_id in news.ours]
+    moving: list[Transfer] = []
+    inactive: list[Transfer] = []
+    troubled: list[Transfer] = []
+    changed = False
     for transfer in heard:
         assert transfer.task_id is not None
-        document = news[transfer.task_id]
+        document = news.ours[transfer.task_id]
         before = (transfer.status, transfer.moved_at)
+        had_trouble = transfer.fault_since is not None or transfer.is_paused
         if document is None:
             miss(transfer, now)
         else:
             absorb(transfer, document, now)
-        moved |= before != (transfer.status, transfer.moved_at)
+        changed |= before != (transfer.status, transfer.moved_at)
+        if transfer.moved_at == now:
+            moving.append(transfer)
         if transfer.status == Transfer.Status.INACTIVE != before[0]:
-            stopped.append(transfer)
+            inactive.append(transfer)
+        if not had_trouble and (transfer.fault_since or transfer.is_paused):
+            troubled.append(transfer)
     write(heard)
     for transfer in heard:
         _forget_listings(transfer)
-    for transfer in stopped:
+    history.keep_samples(moving, now)
+    for transfer in inactive:
         needs.tell(transfer.principal, SignInRequired(), says=transfer.says)
-    return moved
+    details.look_into(troubled, now=now)
+    _stop_stalled(heard, now)
+    return Outcome(
+        heard=[each.pk for each in heard],
+        ended=[each.task_id for each in heard if each.is_finished and each.task_id],
+        moved=changed,
+    )
 
 
 def _forget_listings(transfer: Transfer) -> None:
@@ -287,176 +294,13 @@ def _forget_listings(transfer: Transfer) -> None:
         keeping.forget(transfer.user_id, transfer.destination_id or transfer.source_id)
 
 
-def miss(transfer: Transfer, now: datetime) -> None:
-    """Globus says that there is no such task. Once may be a mistake; nothing is
-    concluded from it but that we do not know.
-    """
-    transfer.checked_at = now
-    transfer.missed_polls = min(transfer.missed_polls + 1, 1000)
-    if transfer.missed_polls >= MISSES_TO_TELL:
-        transfer.status = Transfer.Status.UNKNOWN
-        transfer.error_code = "TaskNotFound"
-        transfer.last_error = (
-            "Globus does not know this task any more. What became of it is not known; "
-            "look at the files themselves."
-        )
-
-
-_REPORTED = {
-    "ACTIVE": Transfer.Status.ACTIVE,
-    "INACTIVE": Transfer.Status.INACTIVE,
-    "SUCCEEDED": Transfer.Status.SUCCEEDED,
-    "FAILED": Transfer.Status.FAILED,
-}
-_COUNTERS = {
-    "faults": "faults",
-    "files": "files",
-    "directories": "directories",
-    "files_transferred": "files_transferred",
-    "files_skipped": "files_skipped",
-    "bytes_transferred": "bytes_transferred",
-    "bytes_per_second": "effective_bytes_per_second",
-    "subtasks_total": "subtasks_total",
-    "subtasks_succeeded": "subtasks_succeeded",
-    "subtasks_failed": "subtasks_failed",
-    "subtasks_skipped_errors": "subtasks_skipped_errors",
-}
-_MOVEMENT = ("bytes_transferred", "files_transferred", "subtasks_succeeded")
-_LARGEST = 2**63 - 1
-
-
-def absorb(transfer: Transfer, document: Mapping[str, Any], now: datetime) -> None:
-    """Takes over what a task document says; what makes no sense changes nothing else.
-
-    The document is kept as it came. A status that we do not know is Unknown, and
-    never an end.
-    """
-    before = [getattr(transfer, name) for name in _MOVEMENT]
-    reported = document.get("status")
-    status = _REPORTED.get(reported) if isinstance(reported, str) else None
-    transfer.status = status or Transfer.Status.UNKNOWN
-    transfer.task_document = storable(dict(document))
-    transfer.checked_at = now
-    transfer.missed_polls = 0
-    for name, key in _COUNTERS.items():
-        value = document.get(key)
-        if type(value) is int and 0 <= value <= _LARGEST:
-            setattr(transfer, name, value)
-    is_ok = document.get("is_ok")
-    transfer.is_ok = is_ok if isinstance(is_ok, bool) else None
-    transfer.nice_status = _text(document, "nice_status", longest=100)
-    _take_names(transfer, document)
-    _take_times(transfer, document)
-    _take_errors(transfer, document)
-    if before != [getattr(transfer, name) for name in _MOVEMENT]:
-        transfer.moved_at = now
-    if transfer.is_finished:
-        transfer.finished_at = transfer.completed_at or now
-
-
-def _take_names(transfer: Transfer, document: Mapping[str, Any]) -> None:
-    for name, key in (
-        ("source_name", "source_endpoint_display_name"),
-        ("destination_name", "destination_endpoint_display_name"),
-    ):
-        said = _text(document, key, longest=255)
-        if said:
-            setattr(transfer, name, said)
-
-
-def _take_times(transfer: Transfer, document: Mapping[str, Any]) -> None:
-    for name, key in (
-        ("requested_at", "request_time"),
-        ("completed_at", "completion_time"),
-        ("deadline", "deadline"),
-    ):
-        said = moment(document.get(key))
-        if said is not None:
-            setattr(transfer, name, said)
-
-
-def _take_errors(transfer: Transfer, document: Mapping[str, Any]) -> None:
-    code, detail, sentence = "", "", ""
-    if transfer.status == Transfer.Status.FAILED:
-        fatal = document.get("fatal_error")
-        fatal = fatal if isinstance(fatal, dict) else {}
-        code = _text(fatal, "code", longest=200)
-        detail = _text(fatal, "description", longest=10_000)
-        sentence = _ENDS.get(code) or (
-            f"Globus gave it up: {code}." if code else "Globus gives no reason."
-        )
-    elif transfer.status == Transfer.Status.UNKNOWN:
-        said = storable_text(str(document.get("status")), longest=100)
-        sentence = f"Globus reports a status that we do not know: “{said}”."
-    elif transfer.status != Transfer.Status.SUCCEEDED and transfer.is_ok is False:
-        code = transfer.nice_status
-        detail = _text(document, "nice_status_details", longest=10_000)
-        short = _text(document, "nice_status_short_description", longest=200)
-        sentence = f"Globus has trouble with it and tries on: {short or code}."
-    transfer.error_code = code
-    transfer.error_detail = detail
-    transfer.last_error = sentence[:500]
-
-
-_ENDS = {
-    "CANCELED": "Cancelled.",
-    "EXPIRED": "Its deadline passed before everything was done.",
-}
-
-
-def _text(document: Mapping[str, Any], key: str, *, longest: int) -> str:
-    value = document.get(key)
-    return storable_text(value, longest=longest) if isinstance(value, str) else ""
-
-
-_WRITTEN = (
-    "status",
-    "task_document",
-    "checked_at",
-    "moved_at",
-    "missed_polls",
-    "nice_status",
-    "is_ok",
-    *_COUNTERS,
-    "source_name",
-    "destination_name",
-    "requested_at",
-    "completed_at",
-    "deadline",
-    "finished_at",
-    "last_error",
-    "error_code",
-    "error_detail",
-)
-
-
-def write(transfers: Iterable[Transfer]) -> None:
-    """Stores the columns that the monitor owns, a thousand rows per statement.
-
-    A row that has ended meanwhile stays as it is. Written as SQL because Django's
-    ``bulk_update`` needs 20 times as long for ten thousand rows.
-    """
-    rows = [_as_json(each) for each in transfers]
-    with connection.cursor() as cursor:
-        statement = _update_statement()
-        for start in range(0, len(rows), TASKS_PER_CALL):
-            batch = rows[start : start + TASKS_PER_CALL]
-            cursor.execute(statement, [orjson.dumps(batch).decode()])
-
-
-def _as_json(transfer: Transfer) -> dict[str, Any]:
-    return {"id": transfer.pk} | {name: getattr(transfer, name) for name in _WRITTEN}
-
-
-def _update_statement() -> str:
-    """Nothing but names of our own columns and types is written into it."""
-    meta = Transfer._meta
-    types = {name: meta.get_field(name).db_type(connection) for name in _WRITTEN}
-    columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
-    assignments = ", ".join(f"{name} = news.{name}" for name in _WRITTEN)
-    watched = ", ".join(f"'{status}'" for status in Transfer.AT_GLOBUS)
-    return (
-        f"UPDATE {meta.db_table} AS row SET {assignments} "  # noqa: S608 - own names only
-        f"FROM jsonb_to_recordset(%s::jsonb) AS news(id uuid, {columns}) "
-        f"WHERE row.id = news.id AND row.status IN ({watched})"
-    )
+def _stop_stalled(transfers: Iterable[Transfer], now: datetime) -> None:
+    """Cancels what stands still, where its sender wished so."""
+    stalled = [
+        each
+        for each in transfers
+        if each.cancel_if_stalled
+        and each.status == Transfer.Status.ACTIVE
+        and each.stands_still(now)
+    ]
+    wishes.want_cancelled(stalled, now=now)

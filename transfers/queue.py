@@ -21,6 +21,13 @@ def execute_run(run_id: UUID) -> None:
     send_after_commit(tasks.execute_run, str(run_id))
 
 
+def execute_trial(trial_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.execute_trial, str(trial_id))
+
+
 def execute_runs(run_ids: list[UUID]) -> None:
     """Many, over one connection."""
     from portal.celery import send_all_after_commit
@@ -49,3 +56,17 @@ def mail_notice(notice_id: UUID) -> None:
     from transfers import tasks
 
     send_after_commit(tasks.mail_notice, str(notice_id))
+
+
+def fetch_details(transfer_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.fetch_details, str(transfer_id))
+
+
+def cancel_transfer(transfer_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.cancel_transfer, str(transfer_id))

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from globus_sdk import TransferClient
 
@@ -23,14 +24,18 @@ from accounts.models import Principal, User
 from portal.globus.errors import (
     ConsentRequired,
     GlobusFailure,
+    NotFound,
     PortalError,
+    QueueFull,
     RateLimited,
+    SameTaskRunning,
     SessionRequired,
     SignInRequired,
     UnexpectedAnswer,
     globus_errors,
 )
-from transfers import monitoring, needs, queue
+from transfers import blocking, monitoring, needs, places, queue
+from transfers.browsing import moment
 from transfers.changing import place_of
 from transfers.claims import CLAIM_LASTS, KEEP_TRYING, back_off, sweep_time
 from transfers.consents import sentence_for, with_own_consent
@@ -47,7 +52,7 @@ LONGEST_LABEL = 128
 class BadRequest(PortalError):
     """What was asked for cannot be sent as it is.
 
-    :ivar field: which part of it: source, destination, items or options
+    :ivar field: which part of it: source, destination, items, options or deadline
     """
 
     title = "This cannot be sent"
@@ -78,6 +83,10 @@ def _is_flag(value: Any) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _is_moment(value: Any) -> bool:
+    return _is_text(value) and moment(value) is not None
 
 
 def _is_sync_level(value: Any) -> bool:
@@ -112,7 +121,7 @@ OPTIONS: dict[str, Callable[[Any], bool]] = {
     "notify_on_inactive": _is_flag,
     "recursive_symlinks": _is_symlink_rule,
     "filter_rules": _are_filter_rules,
-    "deadline": _is_text,
+    "deadline": _is_moment,
     "source_local_user": _is_text,
     "destination_local_user": _is_text,
 }
@@ -148,9 +157,22 @@ def document_for(
         "DATA": [_item(each, same_collection=same) for each in items],
     }
     document |= checked_options(options or {})
+    _check_together(document, items)
     if tidy := tidy_label(label):
         document["label"] = tidy
     return document
+
+
+def _check_together(document: Mapping[str, Any], items: Sequence[Item]) -> None:
+    """:raises BadRequest: an option that contradicts the rest"""
+    if all(item.recursive is False for item in items):
+        for name in ("filter_rules", "recursive_symlinks"):
+            if document.get(name):
+                says = f"The option “{name}” is about folders; these are only files."
+                raise BadRequest(says, field="options")
+    deadline = moment(document.get("deadline"))
+    if deadline is not None and deadline <= timezone.now():
+        raise BadRequest("The deadline has passed already.", field="deadline")
 
 
 def deletion_for(
@@ -256,6 +278,8 @@ def ask(
     source_name: str = "",
     destination_name: str = "",
     transfer_id: UUID | None = None,
+    again_of: Transfer | None = None,
+    cancel_if_stalled: bool = False,
 ) -> Transfer:
     """Stores what is to be sent; a worker sends it once that is committed.
 
@@ -266,6 +290,7 @@ def ask(
     executes the run sends it.
 
     :param document: of ``document_for`` or ``deletion_for``
+    :param again_of: what it repeats
     """
     with transaction.atomic():
         if run is not None:
@@ -287,7 +312,10 @@ def ask(
         transfer.destination_name = destination_name[:255]
         transfer.principal = principal
         transfer.asked_by = asked_by
+        transfer.again_of = again_of
+        transfer.cancel_if_stalled = cancel_if_stalled
         if run is not None:
+            transfer.origin = Transfer.Origin.JOB
             transfer.next_try_at = None  # the run's own times count
         transfer.save(force_insert=True)
         if run is None:
@@ -340,8 +368,12 @@ def send(transfer_client: TransferClient, transfer: Transfer) -> None:
     """
     if not _claim(transfer):
         return
+    if _hold_back(transfer):
+        return
     try:
         _submit(transfer_client, transfer)
+    except SameTaskRunning as err:
+        _note_blocked(transfer, err, blocking.find(transfer_client, transfer, err))
     except PortalError as err:
         _note(transfer, err)
     if transfer.task_id and transfer.cancel_asked_at:
@@ -352,10 +384,31 @@ def _claim(transfer: Transfer) -> bool:
     now = timezone.now()
     rows = Transfer.objects.unsent().filter(pk=transfer.pk, claimed_at__isnull=True)
     won = rows.update(
-        claimed_at=now, next_try_at=now + CLAIM_LASTS, attempts=F("attempts") + 1
+        claimed_at=now,
+        next_try_at=now + CLAIM_LASTS,
+        attempts=F("attempts") + 1,
+        trying_since=Coalesce("trying_since", now),
     )
     transfer.refresh_from_db()
     return won == 1
+
+
+def _hold_back(transfer: Transfer) -> bool:
+    """Keeps it here while it is known that Globus would not take it.
+
+    Not what Globus may have already: it is asked for, to learn its task id.
+    """
+    if transfer.outcome_open:
+        return False
+    if blocking.must_wait(transfer):
+        changes = blocking.hold()
+    elif not places.is_turn_of(transfer):
+        changes = places.hold(transfer)
+    else:
+        return False
+    Transfer.objects.unsent().filter(pk=transfer.pk).update(claimed_at=None, **changes)
+    transfer.refresh_from_db()
+    return True
 
 
 def _submit(transfer_client: TransferClient, transfer: Transfer) -> None:
@@ -376,7 +429,7 @@ def _submit(transfer_client: TransferClient, transfer: Transfer) -> None:
     try:
         task_id = with_own_consent(transfer.principal, call)
     except PortalError as err:
-        if not was_open and not may_pass(err):
+        if not was_open and (isinstance(err, QueueFull) or not may_pass(err)):
             _set_outcome_open(transfer, False)  # a clear no
         raise
     _accepted(transfer, task_id)
@@ -414,6 +467,10 @@ def _accepted(transfer: Transfer, task_id: UUID) -> None:
     now = timezone.now()
     try:
         with transaction.atomic():
+            # Should the monitor have taken it for one that was begun elsewhere.
+            Transfer.objects.filter(
+                task_id=task_id, origin=Transfer.Origin.ELSEWHERE
+            ).delete()
             Transfer.objects.filter(pk=transfer.pk, task_id__isnull=True).update(
                 task_id=task_id,
                 status=Transfer.Status.ACTIVE,
@@ -424,8 +481,10 @@ def _accepted(transfer: Transfer, task_id: UUID) -> None:
                 next_try_at=None,
                 outcome_open=False,
                 **_NO_ERROR,
+                **_NOT_HELD,
             )
             monitoring.watch(transfer.principal, now=now)
+            places.let_in(transfer.principal, now=now)
     except IntegrityError as err:  # a task of another submission
         raise UnexpectedAnswer(code="TaskId") from err
     transfer.refresh_from_db()
@@ -439,6 +498,11 @@ _NO_ERROR: dict[str, Any] = {
     "error_code": "",
     "error_detail": "",
 }
+_NOT_HELD: dict[str, Any] = {
+    "place_asked_at": None,
+    "blocked_at": None,
+    "blocked_by": None,
+}
 
 
 def _note(transfer: Transfer, err: PortalError) -> None:
@@ -449,14 +513,16 @@ def _note(transfer: Transfer, err: PortalError) -> None:
     )
     changes: dict[str, Any] = {
         **_NO_ERROR,
+        **_NOT_HELD,
         "claimed_at": None,
         "next_try_at": None,
         "last_error": says[:500],
-        "error_code": getattr(err, "code", "")[:200],
-        "error_detail": storable_text(getattr(err, "detail", ""), longest=10_000),
+        **_words_of(err),
     }
-    if may_pass(err):
-        if now - transfer.created_at < KEEP_TRYING:
+    if isinstance(err, QueueFull):
+        changes |= places.hold(transfer)
+    elif may_pass(err):
+        if now - (transfer.trying_since or now) < KEEP_TRYING:
             pause = back_off(transfer.attempts, at_least=asked_pause(err))
             changes["next_try_at"] = now + pause
         else:
@@ -478,6 +544,39 @@ def _note(transfer: Transfer, err: PortalError) -> None:
         transfer.error_code,
         transfer.status,
     )
+
+
+def _words_of(err: PortalError) -> dict[str, str]:
+    return {
+        "error_code": getattr(err, "code", "")[:200],
+        "error_detail": storable_text(getattr(err, "detail", ""), longest=10_000),
+    }
+
+
+def _note_blocked(
+    transfer: Transfer, err: SameTaskRunning, task_id: UUID | None
+) -> None:
+    """A person chooses what to do about it, once; a service account waits at once."""
+    now = timezone.now()
+    changes: dict[str, Any] = {
+        **_NO_ERROR,
+        **_NOT_HELD,
+        **_words_of(err),
+        "claimed_at": None,
+        "blocked_at": transfer.blocked_at or now,
+        "blocked_by": task_id,
+    }
+    if transfer.user_id and transfer.blocked_at is None:
+        changes |= {
+            "status": Transfer.Status.WAITING,
+            "waiting_reason": blocking.SAYS,
+            "next_try_at": None,
+        }
+    else:
+        changes |= blocking.hold()
+    Transfer.objects.unsent().filter(pk=transfer.pk).update(**changes)
+    transfer.refresh_from_db()
+    logger.warning("Transfer %s is blocked by task %s", transfer.pk, task_id)
 
 
 _NEEDS_A_PERSON = (ConsentRequired, SessionRequired, SignInRequired)
@@ -530,6 +629,7 @@ def resume(transfer: Transfer) -> bool:
                 status=Transfer.Status.NEW,
                 next_try_at=sweep_time(),
                 claimed_at=None,
+                trying_since=None,
                 **_NO_ERROR,
             )
         )
@@ -544,7 +644,25 @@ def resume_all(user: User) -> int:
 
     What still lacks something comes back to Waiting, with the reason it has then.
     """
-    return sum(map(resume, Transfer.objects.owned_by(user).waiting()))
+    waiting = Transfer.objects.owned_by(user).waiting()
+    return sum(map(resume, waiting.filter(blocked_at__isnull=True)))
+
+
+def cancel_blocker(transfer_client: TransferClient, transfer: Transfer) -> None:
+    """Stops the task in the way of this one, which is sent when it has ended.
+
+    :raises GlobusFailure: Globus did not take the wish
+    :raises NotFound: it is not known which task that is
+    """
+    blocker = (
+        Transfer.objects.acted_by(transfer.principal)
+        .filter(task_id=transfer.blocked_by, task_id__isnull=False)
+        .first()
+    )
+    if blocker is None:
+        raise NotFound("It is not known which task is in the way.")
+    cancel(transfer_client, blocker)
+    resume(transfer)
 
 
 def cancel(transfer_client: TransferClient, transfer: Transfer) -> None:
@@ -566,6 +684,24 @@ def cancel(transfer_client: TransferClient, transfer: Transfer) -> None:
     now = timezone.now()
     open_outcome = Transfer.objects.unsent() | Transfer.objects.waiting()
     open_outcome.filter(pk=transfer.pk).update(cancel_asked_at=now)
+    transfer.refresh_from_db()
+
+
+def cancel_wanted(transfer_client: TransferClient, transfer: Transfer) -> None:
+    """Keeps the promise of ``wishes.want_cancelled``, in a later try if need be."""
+    if transfer.cancel_wanted_at is None:
+        return
+    says = ""
+    try:
+        cancel(transfer_client, transfer)
+    except PortalError as err:
+        logger.warning("Transfer %s was not cancelled: %s", transfer.pk, type(err))
+        if may_pass(err):
+            return
+        says = "It could not be stopped. Cancel it again."
+    Transfer.objects.filter(pk=transfer.pk).update(
+        cancel_wanted_at=None, **({"last_error": says} if says else {})
+    )
     transfer.refresh_from_db()
 
 

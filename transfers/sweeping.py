@@ -17,7 +17,7 @@ from accounts import notices, outbox, pending
 from accounts import queue as accounts_queue
 from transfers import queue
 from transfers.claims import RUN_CLAIM_LASTS
-from transfers.jobs import ledger, line, notify, stopping
+from transfers.jobs import ledger, line, notify, stopping, trials
 from transfers.jobs.aftermath import POISON
 from transfers.jobs.following import follow_all
 from transfers.jobs.models import Run
@@ -38,8 +38,10 @@ def sweep(*, now: datetime | None = None) -> None:
     """Two sweeps at once share the rows; each is queued by one of them."""
     now = now or timezone.now()
     send_unsent(now)
+    cancel_wanted(now)
     take_over(now)
     execute_waiting(now)
+    trials.sweep(now, again=now + QUEUED_LASTS)
     follow_finished(now)
     stopping.queue_due(now)
     line.explain(now)
@@ -71,6 +73,17 @@ def send_unsent(now: datetime) -> None:
             )
         for pk in found:
             queue.send_transfer(pk)
+
+
+def cancel_wanted(now: datetime) -> None:
+    """Transfers to be cancelled whose message was lost, or that Globus did not stop."""
+    due = Transfer.objects.unfinished().filter(cancel_wanted_at__lte=now - QUEUED_LASTS)
+    found = list(due.values_list("pk", flat=True)[:BATCH])
+    if found:
+        # Two sweeps at once may queue one twice, which does no harm.
+        Transfer.objects.filter(pk__in=found).update(cancel_wanted_at=now)
+    for pk in found:
+        queue.cancel_transfer(pk)
 
 
 def take_over(now: datetime) -> None:

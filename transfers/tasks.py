@@ -15,8 +15,8 @@ from celery import shared_task
 from accounts import notices, reminders, sealing, upkeep
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
-from transfers import monitoring, needs, submission, sweeping
-from transfers.jobs import chores, ledger, runs, stopping
+from transfers import details, monitoring, needs, submission, sweeping
+from transfers.jobs import chores, ledger, runs, stopping, trials
 from transfers.models import Transfer, principal_of
 from transfers.work import owners_at_work
 
@@ -52,11 +52,44 @@ def stop_run(run_id: str) -> None:
 
 
 @shared_task(ignore_result=True)
+def execute_trial(trial_id: str) -> None:
+    """Carry out one preflight or dry run."""
+    pk = _id(trial_id)
+    if pk is not None:
+        trials.execute(pk)
+
+
+@shared_task(ignore_result=True)
 def poll_transfers(kind: str, principal_id: str) -> None:
     """Bring the transfers of one principal up to date; see ``Watch.key``."""
     principal = principal_of(kind, _id(principal_id))
     if principal is not None:
         monitoring.poll(principal)
+
+
+@shared_task(ignore_result=True)
+def fetch_details(transfer_id: str) -> None:
+    """Fetch what the page of a transfer shows beside its row."""
+    pk = _id(transfer_id)
+    if pk is None:
+        return
+    known = Transfer.objects.filter(task_id__isnull=False)
+    transfer = known.select_related("user", "service_account").filter(pk=pk).first()
+    if transfer is not None:
+        details.fetch(transfer_client(transfer.principal, WORKER), transfer)
+
+
+@shared_task(ignore_result=True)
+def cancel_transfer(transfer_id: str) -> None:
+    """Cancel what somebody wants cancelled."""
+    pk = _id(transfer_id)
+    if pk is None:
+        return
+    wanted = Transfer.objects.unfinished().filter(cancel_wanted_at__isnull=False)
+    transfer = wanted.select_related("user", "service_account").filter(pk=pk).first()
+    if transfer is not None:
+        client = transfer_client(transfer.principal, WORKER)
+        submission.cancel_wanted(client, transfer)
 
 
 @shared_task(ignore_result=True)

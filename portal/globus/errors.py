@@ -6,6 +6,7 @@ an attribute. ``globus_errors()`` is the one place where the SDK's exceptions be
 ours; ``portal.middleware`` is the one place where ours become pages.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -116,6 +117,35 @@ class Conflict(GlobusFailure):
     title = "This is going on already"
     advice = "Globus already has this, or is still busy with it."
     status = 409
+
+
+class SameTaskRunning(Conflict):
+    """A task between the same paths has not ended yet.
+
+    :ivar task_id: which, where Globus names it
+    """
+
+    title = "The same is under way already"
+    advice = (
+        "Globus is still busy with a task for the same paths, so it does not take "
+        "another one until that has ended."
+    )
+
+    def __init__(self, *, task_id: UUID | None = None, **facts: str) -> None:
+        self.task_id = task_id
+        super().__init__(**facts)
+
+
+class QueueFull(GlobusFailure):
+    """As many tasks of this principal are pending as Globus takes."""
+
+    title = "Globus takes no more tasks for now"
+    advice = (
+        "Globus takes no more unfinished tasks at a time, 100 as a rule. This one "
+        "waits here and is sent when one of them has ended."
+    )
+    status = 409
+    passing = True
 
 
 class Refused(GlobusFailure):
@@ -426,8 +456,8 @@ def failure_from(err: globus_sdk.GlobusAPIError) -> GlobusFailure:
         return PermissionDenied(**facts)
     if code.endswith("Exists"):
         return AlreadyThere(**facts)
-    if code.endswith("Conflict"):
-        return Conflict(**facts)
+    if code.endswith("Conflict") or "LimitExceeded" in code:
+        return _conflict(facts)
     for ending, kind in _BY_ENDING.items():
         if code.endswith(ending):
             return kind(**facts)
@@ -453,6 +483,22 @@ _BY_STATUS: dict[int, type[GlobusFailure]] = {
     409: Conflict,
     422: Refused,
 }
+
+
+_SAME_TASK = re.compile(r"identical path|already (running|in progress)", re.IGNORECASE)
+_QUEUE_FULL = re.compile(r"(pending|queued|unfinished|too many)\b.*\btask", re.I | re.S)
+_TASK_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
+
+
+def _conflict(facts: dict[str, str]) -> GlobusFailure:
+    """Globus tells its conflicts apart in words only (globus-services 3.6, 3.10)."""
+    said = facts["detail"]
+    if _SAME_TASK.search(said):
+        named = _TASK_ID.search(said)
+        return SameTaskRunning(task_id=UUID(named[0]) if named else None, **facts)
+    if _QUEUE_FULL.search(said):
+        return QueueFull(**facts)
+    return Conflict(**facts)
 
 
 #: With these, Globus wants something even where it does not say what.

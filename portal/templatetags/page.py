@@ -53,6 +53,13 @@ def exactly(moment: datetime | None) -> str:
     return _time(moment, _exact(moment))
 
 
+@register.filter
+def precisely(moment: datetime) -> str:
+    """“03:20:05 UTC”, for moments that lie close together."""
+    local = timezone.localtime(moment)
+    return _time(moment, f"{local:%H:%M:%S} {local.tzname()}")
+
+
 def _exact(moment: datetime) -> str:
     local = timezone.localtime(moment)
     return f"{local:%-d %b %Y, %H:%M} {local.tzname()}"

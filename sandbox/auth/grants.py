@@ -83,6 +83,16 @@ def check_form(request: HttpRequest) -> None:
         raise oauth_error("invalid_request", "A parameter is repeated")
 
 
+def required(request: HttpRequest, name: str) -> str:
+    """A field that the grant cannot do without (RFC 6749 section 5.2).
+
+    :raises AuthFailure: ``invalid_request``; an empty field is a missing one (3.2)
+    """
+    if not (text := request.POST.get(name, "")):
+        raise oauth_error("invalid_request", f"{name} is missing")
+    return text
+
+
 def invalid_grant() -> AuthFailure:
     return oauth_error("invalid_grant", status=knobs.invalid_grant_status)
 
@@ -105,7 +115,7 @@ def wanted_scopes(text: str) -> list[Scope]:
 def authorization_code(request: HttpRequest) -> dict[str, Any]:
     """RFC 6749 section 4.1.3, with PKCE (RFC 7636 section 4.6)."""
     client = calling_client(request)
-    code = used_code(request.POST.get("code", ""))
+    code = used_code(required(request, "code"))
     if code is None or code.client_id != client.pk:
         raise invalid_grant()
     if code.redirect_uri != request.POST.get("redirect_uri", ""):
@@ -146,7 +156,7 @@ def refresh_token(request: HttpRequest) -> dict[str, Any]:
     answer without one would sign them out.
     """
     client = calling_client(request)
-    text = request.POST.get("refresh_token", "")
+    text = required(request, "refresh_token")
     old = tokens.find(text)
     if old is None or old.kind != Token.Kind.REFRESH or old.client_id != client.pk:
         raise invalid_grant()
@@ -201,7 +211,7 @@ def dependent_tokens(request: HttpRequest) -> list[dict[str, Any]]:
     """
     server = confidential_client(request)
     token = tokens.find_access_token(
-        request.POST.get("token", ""), scopes.server_of(server.pk)
+        required(request, "token"), scopes.server_of(server.pk)
     )
     if token is None:
         raise invalid_grant()

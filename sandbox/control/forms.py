@@ -4,6 +4,7 @@ A form carries a token that only this page knows, and its Origin must be the
 sandbox's own: no other page can turn anything (OWASP, cross-site request forgery).
 """
 
+import json
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -92,7 +93,17 @@ def fault(request: HttpRequest) -> dict[str, Any]:
         if "drip_seconds" in given
         else {}
     )
-    return {**numbers, **texts, **drip}
+    body = {"body": _body(given["body"])} if "body" in given else {}
+    return {**numbers, **texts, **drip, **body}
+
+
+def _body(text: str) -> Any:
+    """A JSON document where it is one; any other text is sent as HTML."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return text
+    return document if isinstance(document, dict) else text
 
 
 def generated(request: HttpRequest) -> dict[str, Any]:

@@ -9,7 +9,7 @@ script would have to ask first and get no answer.
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +17,8 @@ from django.http import HttpRequest, HttpResponse
 from sandbox import background, clock, knobs, planting, seed
 from sandbox.answers import json_answer, json_body
 from sandbox.auth import consents, keys
+from sandbox.control import checks
+from sandbox.control.checks import Document, Refused
 from sandbox.models import (
     AuthorizationCode,
     Client,
@@ -29,14 +31,9 @@ from sandbox.models import (
 from sandbox.runtime import runtime
 from sandbox.transfer import lazy, limits, paths, pauses
 from sandbox.transfer.errors import TransferFailure
-from sandbox.wire import Fault, wire
+from sandbox.wire import wire
 
-Document = dict[str, Any]
 Change = Callable[..., Any]
-
-
-class Refused(ValueError):
-    """A knob that does not turn that way."""
 
 
 def knob(**methods: Change) -> Callable[..., HttpResponse]:
@@ -85,15 +82,20 @@ def _get_clock(asked: Document) -> Document:
 
 def set_clock(asked: Document) -> Document:
     """``advance`` by seconds, ``set`` to a moment, or change the ``speed``."""
-    if unknown := set(asked) - {"advance", "set", "speed"}:
-        raise Refused(f"The clock has no {sorted(unknown)}")
+    checks.known(asked, {"advance", "set", "speed"}, "The clock")
     moment = None
     if "set" in asked:
         value = asked["set"]
-        moment = float(value) if not isinstance(value, str) else clock.from_text(value)
+        moment = clock.from_text(value) if isinstance(value, str) else value
     if "advance" in asked:
-        moment = (clock.now() if moment is None else moment) + float(asked["advance"])
-    speed = float(asked["speed"]) if "speed" in asked else None
+        most = checks.MOST_MOMENT
+        by = checks.number("advance", asked["advance"], -most, most)
+        moment = (clock.now() if moment is None else moment) + by
+    if "set" in asked or "advance" in asked:
+        moment = checks.number("The moment", moment, 0, checks.MOST_MOMENT)
+    speed = None
+    if "speed" in asked:
+        speed = checks.number("speed", asked["speed"], 0, checks.MOST_SPEED)
     clock.change(virtual=moment, speed=speed)
     background.wake()
     return _get_clock({})
@@ -104,11 +106,7 @@ def _get_faults(asked: Document) -> Document:
 
 
 def add_fault(asked: Document) -> Document:
-    if unknown := set(asked) - {field.name for field in fields(Fault)}:
-        raise Refused(f"A fault has no {sorted(unknown)}")
-    fault = Fault(**asked)
-    if fault.reset not in ("", "before", "after"):
-        raise Refused("reset is before or after")
+    fault = checks.fault(asked)
     wire.add_fault(fault)
     return asdict(fault)
 
@@ -119,7 +117,8 @@ def clear_faults(asked: Document) -> Document:
 
 
 def set_latency(asked: Document) -> Document:
-    wire.set_latency(str(asked["route"]), float(asked["seconds"]))
+    seconds = checks.number("seconds", asked.get("seconds"), 0, checks.MOST_WAIT)
+    wire.set_latency(checks.text("route", asked.get("route")), seconds)
     return {"latencies": wire.latencies()}
 
 
@@ -151,6 +150,7 @@ def reset_all(asked: Document) -> Document:
 
 def delete_tokens(asked: Document) -> Document:
     """``kind`` and ``resource_server`` narrow it down."""
+    checks.known(asked, {"kind", "resource_server"}, "A token")
     found = Token.objects.all()
     for name in ("kind", "resource_server"):
         if name in asked:
@@ -173,6 +173,7 @@ def expire_tokens(asked: Document) -> Document:
 
 def delete_consents(asked: Document) -> Document:
     """``username``, ``client_id`` and ``scope_name`` narrow it down."""
+    checks.known(asked, {"username", "client_id", "scope_name"}, "A consent")
     found = Consent.objects.all()
     if "username" in asked:
         found = found.filter(identity__username=asked["username"])
@@ -188,12 +189,17 @@ def delete_consents(asked: Document) -> Document:
 def add_redirect_uri(asked: Document) -> Document:
     """For ``client_id``, or the seeded portal client."""
     client_id = asked.get("client_id", seed.PORTAL_CLIENT_ID)
-    planting.register_redirect_uris([str(asked["redirect_uri"])], client_id=client_id)
-    return {"redirect_uris": Client.objects.get(pk=client_id).redirect_uris}
+    uri = checks.text("redirect_uri", asked.get("redirect_uri"))
+    client = Client.objects.filter(pk=client_id)
+    if not client.exists():
+        raise Refused(f"No client {client_id}")
+    planting.register_redirect_uris([uri], client_id=client_id)
+    return {"redirect_uris": client.get().redirect_uris}
 
 
 MOST_GENERATED = 2_000_000
 MOST_IN_TREE = 100_000_000
+MOST_BYTES = 2**30
 
 
 def make_directory(asked: Document) -> Document:
@@ -208,6 +214,7 @@ def make_directory(asked: Document) -> Document:
     count, size = int(asked["count"]), int(asked.get("size", 0))
     if not 0 <= count <= MOST_GENERATED:
         raise Refused(f"count is at most {MOST_GENERATED}")
+    checks.whole("size", size, most=MOST_BYTES)
     path = str(asked["path"]).strip("/")
     if ".." in path.split("/"):
         raise Refused("path must not hold ..")
@@ -215,9 +222,12 @@ def make_directory(asked: Document) -> Document:
         directory = paths.place_at(found, path).target
     except TransferFailure as failure:
         raise Refused(failure.message) from failure
-    os.makedirs(directory, exist_ok=True)
-    prefix = str(asked.get("prefix", "file-"))
-    suffix = str(asked.get("suffix", ".dat"))
+    prefix = _part_of_a_name("prefix", asked.get("prefix", "file-"))
+    suffix = _part_of_a_name("suffix", asked.get("suffix", ".dat"))
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as err:
+        raise Refused(f"path: {err.strerror}") from err
     levels, directories = int(asked.get("levels", 0)), int(asked.get("directories", 0))
     if not levels:
         make_files(directory, count, size, prefix, suffix)
@@ -231,6 +241,13 @@ def make_directory(asked: Document) -> Document:
         raise Refused(f"A tree holds at most {MOST_IN_TREE} files")
     lazy.plant(directory, tree)
     return {"made": tree.count}
+
+
+def _part_of_a_name(name: str, value: object) -> str:
+    part = checks.text(name, value)
+    if "/" in part or "\0" in part or len(part.encode()) > 100:
+        raise Refused(f"{name} is at most 100 bytes, without a slash")
+    return part
 
 
 def make_files(
@@ -250,28 +267,8 @@ def make_files(
         os.close(folder)
 
 
-_COLLECTION_KNOBS = frozenset(
-    {
-        "connected",
-        "paused",
-        "public",
-        "high_assurance",
-        "session_domain",
-        "authentication_timeout_mins",
-        "denied_paths",
-    }
-)
-
-
 def set_collection(asked: Document, collection_id: str) -> Document:
-    if unknown := set(asked) - _COLLECTION_KNOBS:
-        raise Refused(f"A collection has no knob {sorted(unknown)}")
-    for name in ("connected", "paused", "public", "high_assurance"):
-        if not isinstance(asked.get(name, True), bool):
-            raise Refused(f"{name} is true or false")
-    denied = asked.get("denied_paths", [])
-    if not isinstance(denied, list) or not all(isinstance(one, str) for one in denied):
-        raise Refused("denied_paths is a list of paths")
+    checks.collection(asked)
     found = Collection.objects.filter(pk=collection_id)
     if not found.exists():
         raise Refused(f"No collection {collection_id}")
@@ -283,7 +280,7 @@ def set_collection(asked: Document, collection_id: str) -> Document:
 
 def add_pause_rule(asked: Document) -> Document:
     """Pause everything, or the operations ``pauses``, on ``collection``."""
-    wanted = asked.get("pauses", list(pauses.OPERATIONS))
+    wanted = checks.texts("pauses", asked.get("pauses", list(pauses.OPERATIONS)))
     if not set(wanted) <= set(pauses.OPERATIONS):
         raise Refused(f"pauses are among {pauses.OPERATIONS}")
     if not Collection.objects.filter(pk=asked.get("collection")).exists():
@@ -291,8 +288,8 @@ def add_pause_rule(asked: Document) -> Document:
     rule = PauseRule.objects.create(
         id=str(uuid.uuid4()),
         collection_id=asked["collection"],
-        message=str(asked.get("message", "")),
-        identity_id=str(asked.get("identity_id", "")),
+        message=checks.text("message", asked.get("message", "")),
+        identity_id=checks.text("identity_id", asked.get("identity_id", "")),
         started_at=clock.now(),
         pauses=list(wanted),
     )
@@ -302,6 +299,7 @@ def add_pause_rule(asked: Document) -> Document:
 
 def clear_pause_rules(asked: Document) -> Document:
     """All, or the one with this ``id``."""
+    checks.known(asked, {"id"}, "A pause rule")
     found = PauseRule.objects.all()
     if "id" in asked:
         found = found.filter(pk=asked["id"])
@@ -313,9 +311,8 @@ def clear_pause_rules(asked: Document) -> Document:
 
 def set_policy(asked: Document, policy_id: str) -> Document:
     """Make or change an authentication policy for ``session_required_policies``."""
-    known = {field.name for field in Policy._meta.concrete_fields} - {"id"}
-    if unknown := set(asked) - known:
-        raise Refused(f"A policy has no {sorted(unknown)}")
+    uuid.UUID(policy_id)  # a ValueError when it is none
+    checks.policy(asked)
     wish = {"display_name": policy_id, **asked}
     Policy.objects.update_or_create(id=policy_id.lower(), defaults=wish)
     return {"policy": policy_id}

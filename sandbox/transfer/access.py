@@ -223,7 +223,7 @@ def _speaks_of(caller: Caller, rule: AccessRule) -> bool:
 
 def permissions(caller: Caller, collection: Collection, path: str) -> str:
     """``""``, ``"r"`` or ``"rw"`` at an absolute path of the collection."""
-    if any(is_below(path, denied) for denied in collection.denied_paths):
+    if is_denied(collection, path):
         return ""
     if is_owner(caller, collection):
         return "rw"
@@ -245,6 +245,11 @@ def is_below(path: str, base: str) -> bool:
     """Whether ``path`` is ``base`` or lies in it."""
     folder = base.rstrip("/")
     return path == folder or path.startswith(f"{folder}/")
+
+
+def is_denied(collection: Collection, path: str) -> bool:
+    """Whether the storage, not a rule of Globus, lets nobody in: ``denied_paths``."""
+    return any(is_below(path, denied) for denied in collection.denied_paths)
 
 
 def check_readable(caller: Caller, collection: Collection, path: str) -> None:

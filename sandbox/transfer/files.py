@@ -5,6 +5,7 @@
 https://docs.globus.org/api/transfer/file_operations/
 """
 
+import errno
 import os
 from typing import Any
 
@@ -19,6 +20,7 @@ from sandbox.transfer.access import (
     check_local_user,
     check_readable,
     check_writable,
+    is_denied,
     usable_collection,
 )
 from sandbox.transfer.callers import Caller
@@ -200,6 +202,8 @@ def mkdir(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str,
     document = document_of(request, "mkdir")
     collection = _usable(caller, collection_id, "mkdir", document.get("local_user"))
     where = place(caller, collection, text_of(document, "path"))
+    if is_denied(collection, where.path):
+        raise _failed("MkdirFailed", where, PermissionError(errno.EACCES, ""))
     check_writable(caller, collection, where.path)
     try:
         os.mkdir(where.real)

@@ -389,7 +389,10 @@ def _apply(rule: PauseRule, asked: dict[str, Any]) -> None:
         raise bad_request("message must be a text")
     rule.message = message
     if asked.get("start_time") is not None:
-        rule.started_at = moment_range(f"{asked['start_time']},")[0]
+        try:
+            rule.started_at = clock.from_text(str(asked["start_time"]))
+        except ValueError as err:
+            raise bad_request("start_time must be a moment") from err
     if asked.get("identity_id") is not None:
         check_principal("identity", asked["identity_id"])
         rule.identity_id = asked["identity_id"]

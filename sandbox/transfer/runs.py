@@ -103,6 +103,8 @@ class TransferRun:
         self.caller = Caller.of_task(task)
         self.rules = FilterRules(self.options.get("filter_rules"))
         self.links = self.options.get("recursive_symlinks") or "ignore"
+        #: where the tree of an item is copied to, as device and inode
+        self.landing: tuple[int, int] | None = None
 
     def run(self) -> None:
         """:raises Stopped: from ``check_stop``
@@ -177,6 +179,7 @@ class TransferRun:
         if item.get("recursive") is False and is_directory:
             raise Fault("IS_A_DIRECTORY", f"Path: {source.path}", at_source=True)
         if is_directory:
+            self.landing = None
             self._directory(source, destination)
             return
         if not stat.S_ISREG(details.st_mode):
@@ -242,10 +245,14 @@ class TransferRun:
     def _directory(self, source: Spot, destination: Spot) -> None:
         """Copy a tree; entries that fail are left for the next attempt."""
         self.check_stop()
+        if self.landing is not None and _inode(source.real) == self.landing:
+            return  # a tree that is copied into itself would never end
         self.progress.see(source.path, is_directory=True)
         if os.path.islink(destination.real):
             raise Fault("INVALID_SYMLINK", f"Path: {destination.path}")
         self._make_directory(destination.real, destination.path)
+        if self.landing is None:
+            self.landing = _inode(destination.real)
         try:
             lazy.fill(source.real)
             with os.scandir(source.real) as listing:
@@ -420,6 +427,14 @@ class TransferRun:
             extra = [one for one in listing if one.name not in names]
         for one in extra:
             remove(one.path, self.check_stop, lambda files: None)
+
+
+def _inode(path: str) -> tuple[int, int] | None:
+    try:
+        details = os.stat(path)
+    except OSError:
+        return None  # whoever reads it meets the error, and reports it
+    return details.st_dev, details.st_ino
 
 
 def _kind_of(one: os.DirEntry[str]) -> str:

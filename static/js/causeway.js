@@ -41,6 +41,20 @@ function ownZone() {
   }
 }
 
+/** A button that copies the text beside it; the text can be picked without it, too. */
+function copying(root) {
+  for (const button of root.querySelectorAll("button[data-copy-beside]")) {
+    if (!navigator.clipboard) continue;
+    button.hidden = false;
+    button.onclick = async () => {
+      const text = button.parentElement.querySelector("[data-copy-text]").textContent;
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+      if (announcer) announcer.textContent = "Copied";
+    };
+  }
+}
+
 /** A form that is on its way is not sent twice. */
 function sendOnce() {
   document.addEventListener("submit", (event) => {
@@ -57,9 +71,11 @@ localTimes(document);
 menus();
 ownZone();
 sendOnce();
+copying(document);
 // What Globus had stopped goes on without one more click.
 document.querySelector("form[data-go-on]")?.requestSubmit();
 document.addEventListener("htmx:afterSettle", (event) => {
   localTimes(event.target);
+  copying(event.target.parentElement ?? document);
   announce(event.target);
 });

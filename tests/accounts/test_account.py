@@ -326,6 +326,7 @@ TOLD = {
     "transfers.Hold": "work",
     "transfers.JobVersion": "work",
     "transfers.Schedule": "work",
+    "transfers.Trial": "work",
     "accounts.OutboxMessage": "messages",
     "accounts.Webhook": "webhooks_made",
     # What was changed in the administration is in the audit as well.

@@ -158,12 +158,25 @@ def prepare(
     give_consent(page, site)
     page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
     made["transfer-succeeded"] = page.url.removeprefix(site.url)
+    made["transfer-files"] = made["transfer-succeeded"] + "files/"
+    made["transfer-again"] = made["transfer-succeeded"] + "again/"
 
     gone = "/projects/telescope/raw/frame-9999.fits"
-    send(page, site, "frames that went missing", gone)
+    send(page, site, "frames that went missing", gone, picked=True)
     page.get_by_text("Faults so far").wait_for(timeout=60_000)
     made["transfer-faults"] = page.url.removeprefix(site.url)
     made["transfer-cancel"] = made["transfer-faults"] + "cancel/"
+    made["transfer-edit"] = made["transfer-faults"] + "edit/"
+
+    send(page, site, "the same frames", gone, picked=True)
+    page.get_by_text("The same is under way already").wait_for(timeout=60_000)
+    made["transfer-blocked"] = page.url.removeprefix(site.url)
+
+    site.sandbox.pause(seed.RESEARCH, "New disks until Friday.")
+    send(page, site, "paused by its owner", "/projects/telescope/raw/")
+    page.get_by_text("New disks until Friday.").first.wait_for(timeout=60_000)
+    made["transfer-paused"] = page.url.removeprefix(site.url)
+    site.sandbox.resume()
 
     fill_in(page, site, "", "/projects/", destination=seed.RESEARCH)
     page.get_by_label("Folder", exact=True).fill("/projects/../elsewhere/")
@@ -197,17 +210,27 @@ def prepare(
     }
 
 
-def send(page: Page, site: Site, label: str, path: str) -> None:
-    fill_in(page, site, label, path)
+def send(
+    page: Page, site: Site, label: str, path: str, *, picked: bool = False
+) -> None:
+    """:param picked: as if it had been picked in its folder, so nobody looks at it"""
+    fill_in(page, site, label, path, picked=picked)
     page.get_by_role("button", name="Start the transfer").click()
     page.wait_for_url(f"{site.url}/transfers/*-*/")
 
 
 def fill_in(
-    page: Page, site: Site, label: str, path: str, destination: str = seed.TUTORIAL_2
+    page: Page,
+    site: Site,
+    label: str,
+    path: str,
+    destination: str = seed.TUTORIAL_2,
+    *,
+    picked: bool = False,
 ) -> None:
+    name = "item" if picked else "origin_path"
     page.goto(
-        f"{site.url}/transfers/new/?origin_id={seed.RESEARCH}&origin_path={path}"
+        f"{site.url}/transfers/new/?origin_id={seed.RESEARCH}&{name}={path}"
         f"&destination_id={destination}&destination_path=/home/ada/"
     )
     page.get_by_label("Label").fill(label)
@@ -233,6 +256,10 @@ def run_jobs(page: Page, site: Site) -> dict[str, str]:
     return {
         "run": run,
         "run-again": f"{run}again/",
+        "inventory": f"{run}inventory/",
+        "inventories": f"{job}inventories/",
+        "preflight": f"{job}preflight/",
+        "dry-run": f"{job}dry-run/",
         "job": job,
         "job-edit": f"{job}edit/",
         "job-export": f"{job}export/globus/",

@@ -23,6 +23,7 @@ PLACES = (
     f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={RUN}"
     f"&destination_id={seed.TUTORIAL_2}&destination_path=/home/ada/",
     "/transfers/",
+    "/transfers/?status=failed&q=nothing",
     "/attention/",
     "/groups/",
     "/account/",
@@ -207,7 +208,7 @@ def test_a_transfer_is_cancelled(page_of, site):
     consent_to_research(page, site)
     page.goto(
         f"{site.url}/transfers/new/?origin_id={seed.RESEARCH}"
-        f"&origin_path=/projects/telescope/raw/frame-9999.fits"
+        f"&item=/projects/telescope/raw/frame-9999.fits"
         f"&destination_id={seed.RESEARCH}&destination_path=/home/ada/in/"
     )
     page.get_by_role("button", name="Start the transfer").click()

@@ -78,6 +78,35 @@ def test_a_status_and_code_become_a_class(client, status, code, expected):
     assert failure.__cause__ is not None
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "expected"),
+    [
+        (
+            "Conflict",
+            "A transfer with identical paths has not yet completed",
+            errors.SameTaskRunning,
+        ),
+        (
+            "ClientError.Conflict",
+            "You have 100 pending tasks; wait for some to complete",
+            errors.QueueFull,
+        ),
+        ("LimitExceeded", "Too many unfinished tasks", errors.QueueFull),
+        ("LimitExceeded", "You have 100 bookmarks already", errors.Conflict),
+        ("Conflict", "Task 'x' is complete", errors.Conflict),
+    ],
+)
+def test_conflicts_are_told_apart_by_their_words(client, code, words, expected):
+    body = {"code": code, "message": words, "request_id": "x", "resource": "/"}
+    assert type(failure_of(client, status=409, json=body)) is expected
+
+
+def test_the_task_in_the_way_is_read_from_the_words(client):
+    words = f"A transfer with identical paths has not yet completed (task {COLLECTION})"
+    body = {"code": "Conflict", "message": words, "request_id": "x", "resource": "/"}
+    assert str(failure_of(client, status=409, json=body).task_id) == COLLECTION
+
+
 def test_a_missing_consent_names_its_scopes(client):
     body = {
         "code": "ConsentRequired",

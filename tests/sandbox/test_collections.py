@@ -145,6 +145,9 @@ def test_check_34_the_scopes_of_a_search(sandbox, transfer_as):
     assert found(ada, "shared-by-me") == []
     assert found(ada, "administered-by-me") == [laptop, shared]
     assert found(transfer_as("mallory"), "administered-by-me") == []
+    assert found(ada, "shared-with-me") == [shared]
+    # A rule names a group of hers, but the collection is her own.
+    assert found(grace, "shared-with-me") == []
     assert shared in found(ada, "hide-no-permissions")
     assert shared not in found(transfer_as("mallory"), "hide-no-permissions")
     ada.operation_ls(seed.SHARED, path="/results/")

@@ -270,6 +270,10 @@ def test_denied_paths(sandbox, research):
     with pytest.raises(globus_sdk.TransferAPIError) as caught:
         research.operation_ls(seed.RESEARCH, path="/projects/telescope/raw")
     assert caught.value.code == "EndpointPermissionDenied"
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        research.operation_mkdir(seed.RESEARCH, "/projects/telescope/raw/x")
+    refused = (caught.value.http_status, caught.value.code)
+    assert refused == (403, "ExternalError.MkdirFailed.PermissionDenied")
 
 
 def test_hostile_names_arrive_unchanged(research):

@@ -162,3 +162,75 @@ def test_faults_are_cleared_without_a_body(sandbox):
     cleared = requests.delete(f"{sandbox.url}/_sandbox/faults", timeout=5)
     assert cleared.status_code == 200
     assert requests.get(f"{sandbox.url}/auth/jwk.json", timeout=5).status_code == 200
+
+
+NONSENSE = [
+    ("faults", {"status": 503}),
+    ("faults", {"route": 5}),
+    ("faults", {"route": "/jwk.json", "status": "abc"}),
+    ("faults", {"route": "/jwk.json", "status": 99}),
+    ("faults", {"route": "/jwk.json", "status": 1000}),
+    ("faults", {"route": "/jwk.json", "times": "many"}),
+    ("faults", {"route": "/jwk.json", "times": -1}),
+    ("faults", {"route": "/jwk.json", "skip": "some"}),
+    ("faults", {"route": "/jwk.json", "cut_after": -5}),
+    ("faults", {"route": "/jwk.json", "drip_seconds": -1}),
+    ("faults", {"route": "/jwk.json", "drip_seconds": "slow"}),
+    ("faults", {"route": "/jwk.json", "retry_after": "1\r\nX: y"}),
+    ("faults", {"route": "/jwk.json", "method": 5}),
+    ("latency", {"route": "/jwk.json"}),
+    ("latency", {"route": "/jwk.json", "seconds": -1}),
+    ("latency", {"route": "/jwk.json", "seconds": "nan"}),
+    ("latency", {"route": "/jwk.json", "seconds": 1e300}),
+    ("clock", {"advance": "nan"}),
+    ("clock", {"advance": 1e300}),
+    ("clock", {"advance": 1e12}),
+    ("clock", {"set": -1}),
+    ("clock", {"set": "9999-12-31"}),
+    ("clock", {"speed": "inf"}),
+    ("clock", {"speed": -1}),
+    ("knobs", {"running_tasks": -1}),
+    ("knobs", {"deadline_seconds": 10**15}),
+    (f"policies/{seed.POLICY_MFA}", {"required_mfa": "maybe"}),
+    (f"policies/{seed.POLICY_MFA}", {"domains": "university.example"}),
+    ("policies/not-a-uuid", {"required_mfa": True}),
+    (f"collections/{seed.LAPTOP}", {"session_domain": None}),
+    (f"collections/{seed.LAPTOP}", {"authentication_timeout_mins": -1}),
+    ("pause-rules", {"collection": seed.LAPTOP, "pauses": 5}),
+    ("pause-rules", {"collection": seed.LAPTOP, "message": {"a": 1}}),
+    ("redirect-uris", {"redirect_uri": "http://localhost:1/", "client_id": "no"}),
+    ("redirect-uris", {"redirect_uri": 5}),
+    ("generate", {"collection": seed.LAPTOP, "path": "/g", "count": 1, "size": -1}),
+    (
+        "generate",
+        {"collection": seed.LAPTOP, "path": "/g", "count": 1, "size": 10**15},
+    ),
+    (
+        "generate",
+        {"collection": seed.LAPTOP, "path": "/g", "count": 1, "prefix": "../x"},
+    ),
+    (
+        "generate",
+        {"collection": seed.LAPTOP, "path": "/Documents/paper.tex", "count": 1},
+    ),
+]
+
+
+@pytest.mark.parametrize(("knob", "asked"), NONSENSE, ids=str)
+def test_nonsense_is_refused_and_breaks_nothing(sandbox, knob, asked):
+    """A knob that takes what it cannot use would break what it turns, later."""
+    answer = requests.post(f"{sandbox.url}/_sandbox/{knob}", json=asked, timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    for path in ("/", "/_sandbox/clock", "/auth/jwk.json"):
+        shown = requests.get(f"{sandbox.url}{path}", timeout=10)
+        assert shown.status_code == 200, path
+
+
+def test_a_slip_of_the_pen_deletes_nothing(sandbox, client):
+    for what in ("tokens", "consents", "pause-rules"):
+        answer = requests.delete(
+            f"{sandbox.url}/_sandbox/{what}", json={"resource_srver": "x"}, timeout=10
+        )
+        assert answer.status_code == 400, what
+    assert client.task_list().http_status == 200

@@ -347,6 +347,19 @@ def test_the_page_shows_what_is_turned(sandbox, send):
     assert "/transfer/v0.10/task_list?limit=4" in text
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [('{"code": "EndpointError"}', "application/json"), ("<p>Down</p>", "text/html")],
+)
+def test_a_fault_s_body_by_its_form(sandbox, send, page, body, kind):
+    assert '<textarea name="body"' in page.text
+    sent = send("fault", route="/task_list", status="502", body=body, times="1")
+    assert sent.status_code == 302
+    answer = requests.get(f"{sandbox.url}/transfer/v0.10/task_list", timeout=10)
+    assert (answer.status_code, answer.text) == (502, body)
+    assert answer.headers["Content-Type"] == kind
+
+
 def test_every_form_is_on_the_page(page):
     shown = set(re.findall(r'action="/_sandbox/form/([a-z-]+)"', page.text))
     # "resume" stands beside a rule, and there is none.

@@ -111,6 +111,21 @@ def test_a_rule_for_one_identity(sandbox, ada, owner, transfer_as):
     assert listed["id"] == rule["id"]
 
 
+@pytest.mark.parametrize("start", ["", "soon", "9999-12-31T23:59:59-14:00", 5])
+def test_a_start_that_is_no_moment_is_refused(sandbox, owner, start):
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        owner.endpoint_manager_create_pause_rule(
+            {
+                "DATA_TYPE": "pause_rule",
+                "endpoint_id": seed.RESEARCH,
+                "start_time": start,
+            }
+        )
+    assert caught.value.http_status == 400
+    listed = owner.endpoint_manager_pause_rule_list(filter_endpoint=seed.RESEARCH)
+    assert list(listed) == []
+
+
 def test_the_paused_knob_of_a_collection(sandbox, ada):
     sandbox.collection(seed.RESEARCH, paused=True)
     with pytest.raises(globus_sdk.TransferAPIError) as caught:

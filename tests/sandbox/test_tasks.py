@@ -121,6 +121,26 @@ def test_check_48_a_tree_with_filter_rules(client, laptop):
     assert (task["files"], task["directories"]) == (2, 2)
 
 
+def test_a_tree_that_is_copied_into_itself_ends(client, laptop):
+    write(laptop / "in" / "deep", a_txt="1")
+    task = finished(
+        client, client.submit_transfer(wish(("/in", "/in/copy")))["task_id"]
+    )
+    assert task["status"] == "SUCCEEDED"
+    assert tree(laptop / "in") == ["copy/deep/a_txt", "deep/a_txt"]
+
+
+def test_a_link_to_where_a_tree_is_copied_to_ends(client, laptop):
+    write(laptop / "in", a_txt="1")
+    write(laptop / "out", b_txt="2")
+    (laptop / "in" / "link").symlink_to("../out")
+    document = wish(("/in", "/out"))
+    document["recursive_symlinks"] = "copy"
+    task = finished(client, client.submit_transfer(document)["task_id"])
+    assert task["status"] == "SUCCEEDED"
+    assert tree(laptop / "out") == ["a_txt", "b_txt"]
+
+
 @pytest.mark.parametrize(
     ("level", "copied"),
     [
@@ -633,3 +653,29 @@ def test_a_generated_tree_is_copied_and_deleted(sandbox, client, laptop):
     assert finished(client, gone)["status"] == "SUCCEEDED"
     assert client.get_task(gone)["files"] == made
     assert not (laptop / "tree").exists()
+
+
+#: datetime reads them, but in UTC they lie before the year 1 or after 9999
+NO_MOMENTS = ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]
+
+
+@pytest.mark.parametrize("moment", NO_MOMENTS)
+def test_a_date_that_cannot_be_shown_is_not_stored(client, moment):
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        client.submit_transfer(wish(("/a", "/b"), deadline=moment))
+    assert caught.value.http_status == 400
+    assert client.task_list()["total"] == 0
+    with pytest.raises(globus_sdk.TransferAPIError) as caught:
+        client.add_endpoint_acl_rule(
+            seed.SHARED,
+            {
+                "DATA_TYPE": "access",
+                "principal_type": "identity",
+                "principal": seed.ADA_ID,
+                "path": "/later/",
+                "permissions": "r",
+                "expiration_date": moment,
+            },
+        )
+    assert caught.value.http_status == 400
+    assert client.endpoint_acl_list(seed.SHARED).http_status == 200

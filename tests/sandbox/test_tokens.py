@@ -12,6 +12,7 @@ from sandbox import seed
 from tests.sandbox.conftest import TRANSFER_ALL, data_access_scope
 
 TRANSFER = "transfer.api.globus.org"
+DEPENDENT = "urn:globus:auth:grant_type:dependent_token"
 
 
 def renew(sandbox, refresh_token) -> requests.Response:
@@ -180,8 +181,12 @@ def test_userinfo_says_what_the_scopes_allow(sign_in):
         ({"grant_type": "password"}, 400, "unsupported_grant_type"),
         ({"grant_type": "client_credentials", "scope": "x"}, 400, "invalid_scope"),
         ({"grant_type": "client_credentials"}, 400, "invalid_scope"),
-        ({"grant_type": "refresh_token"}, 401, "invalid_grant"),
-        ({"grant_type": "authorization_code"}, 401, "invalid_grant"),
+        ({"grant_type": "refresh_token"}, 400, "invalid_request"),
+        ({"grant_type": "refresh_token", "refresh_token": "x"}, 401, "invalid_grant"),
+        ({"grant_type": "authorization_code"}, 400, "invalid_request"),
+        ({"grant_type": "authorization_code", "code": "x"}, 401, "invalid_grant"),
+        ({"grant_type": DEPENDENT}, 400, "invalid_request"),
+        ({"grant_type": DEPENDENT, "token": "x"}, 401, "invalid_grant"),
     ],
 )
 def test_token_errors(sandbox, form, status, error):

@@ -16,6 +16,7 @@ from tests.flows import button, come_back, go_on, person, sign_in
 from transfers import monitoring, picking
 from transfers.models import Transfer
 from transfers.picking import NothingPicked, decoded, encoded
+from transfers.task_list import News
 from transfers.views.panes import Address
 
 pytestmark = pytest.mark.django_db
@@ -471,7 +472,8 @@ def test_a_deletion_that_is_over_is_seen_in_the_folder(ada, sandbox):
     rows(ada)
     assert calls(sandbox) == 0
     task = {"task_id": str(transfer.task_id), "status": "SUCCEEDED"}
-    monitoring._take_in([transfer], {transfer.task_id: task}, transfer.created_at)
+    news = News(ours={transfer.task_id: task})
+    monitoring._take_in([transfer], news, transfer.created_at)
     rows(ada)
     assert calls(sandbox) == 1
 

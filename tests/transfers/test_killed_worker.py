@@ -11,12 +11,15 @@ import pytest
 from django.utils import timezone
 
 from accounts.clients import transfer_client
+from sandbox import seed
 from tests.factories import make_job, make_run
 from tests.portal.processes import eventually
 from tests.stack import database_url
 from transfers.claims import RUN_CLAIM_LASTS
 from transfers.jobs import runs
 from transfers.jobs.models import Run
+from transfers.jobs.settling import rows_in
+from transfers.models import Inventory
 from transfers.monitoring import queue_due_polls
 from transfers.sweeping import sweep
 
@@ -113,3 +116,34 @@ def test_a_worker_executes_what_the_sweep_finds(sandbox, service_account, start_
     start_worker()
     sweep(now=timezone.now() + timedelta(minutes=1))
     assert eventually(lambda: state_of(run) == "succeeded")
+
+
+def folders_read(run):
+    return Inventory.objects.filter(run=run, folders_read__gte=5).exists()
+
+
+def test_r01_a_worker_killed_in_a_tree_loses_and_doubles_nothing(
+    sandbox, service_account, start_worker
+):
+    made = sandbox.generate(seed.HARVEST, "/many", 30, levels=2, directories=4)
+    job = make_job(service_account, source_path="/many/", recursive=True)
+    run = runs.run_now(job, by=None)
+    victim = start_worker()
+    assert eventually(lambda: folders_read(run))
+
+    victim.kill()
+    victim.wait()
+
+    state = Inventory.objects.get(run=run)
+    assert state.state == "listing"
+    asked = len(sandbox.requests("/ls"))
+    assert asked - state.folders_read in (0, 1)
+    start_worker()
+    sweep(now=timezone.now() + RUN_CLAIM_LASTS + timedelta(seconds=1))
+    assert eventually(lambda: state_of(run) == "succeeded")
+    assert run.takeovers == 1
+    found = [row.path for row in rows_in(Inventory.objects.get(run=run))]
+    folders = 1 + 4 + 16
+    assert len(found) == len(set(found)) == made + folders - 1
+    again = len(sandbox.requests("/ls")) - folders
+    assert again in (0, 1), "only the folder in which it died is listed again"

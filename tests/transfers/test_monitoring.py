@@ -25,7 +25,7 @@ from tests.factories import (
     make_user,
 )
 from tests.transfers.played import query_of
-from transfers import monitoring
+from transfers import absorbing, monitoring, task_list
 from transfers.jobs.models import Run
 from transfers.models import STALLED_AFTER, Transfer, Watch
 from transfers.submission import Item, document_for
@@ -183,7 +183,7 @@ def test_what_is_in_no_list_is_asked_for_alone_and_within_a_limit(globus, emmy):
         ),
     )
     poll(emmy)
-    assert len(globus.calls("task/.*")) == monitoring.SINGLE_CALLS
+    assert len(globus.calls("task/.*")) == task_list.SINGLE_CALLS
     poll(emmy, now=NOW + timedelta(minutes=1))
     assert len(globus.calls("task/.*")) == len(transfers)
     assert Transfer.objects.filter(status="FAILED").count() == len(transfers)
@@ -192,9 +192,9 @@ def test_what_is_in_no_list_is_asked_for_alone_and_within_a_limit(globus, emmy):
 def test_ten_thousand_rows_are_written_in_few_queries(emmy):
     transfers = many(emmy, 2500)
     for each in transfers:
-        monitoring.absorb(each, task(each), NOW)
+        absorbing.absorb(each, task(each), NOW)
     with CaptureQueriesContext(connection) as queries:
-        monitoring.write(transfers)
+        absorbing.write(transfers)
     assert len(queries) == 3
 
 
@@ -334,8 +334,8 @@ def test_missing_and_absurd_fields_change_nothing_else(globus, emmy):
 )
 def test_no_document_breaks_the_monitor_or_makes_a_wrong_end(document):
     transfer = make_transfer(status="ACTIVE")
-    monitoring.absorb(transfer, document, NOW)
-    monitoring.write([transfer])
+    absorbing.absorb(transfer, document, NOW)
+    absorbing.write([transfer])
     transfer.refresh_from_db()
     said = document.get("status")
     ended = said if isinstance(said, str) and said in ("SUCCEEDED", "FAILED") else None
@@ -438,10 +438,10 @@ def test_the_claim_of_a_dead_monitor_runs_out(globus, emmy):
 def test_an_end_is_never_taken_back(emmy):
     transfer = make_transfer(emmy, status="ACTIVE")
     slow = Transfer.objects.get(pk=transfer.pk)
-    monitoring.absorb(slow, task(transfer), NOW)
-    monitoring.absorb(transfer, task(transfer, status="SUCCEEDED"), NOW)
-    monitoring.write([transfer])
-    monitoring.write([slow])
+    absorbing.absorb(slow, task(transfer), NOW)
+    absorbing.absorb(transfer, task(transfer, status="SUCCEEDED"), NOW)
+    absorbing.write([transfer])
+    absorbing.write([slow])
     assert fresh(transfer).status == "SUCCEEDED"
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfers.storable import storable, storable_text
+from transfers.storable import storable, storable_document, storable_text
 
 JSON = st.recursive(
     st.none()
@@ -21,6 +21,21 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_a_document_becomes_what_its_parts_become(value):
+    assert b"\\u0000" not in orjson.dumps(storable_document(value))
+    assert json.dumps(storable_document({"a": 1, "b": [None, "x"]})) == (
+        '{"a": 1, "b": [null, "x"]}'
+    )
+
+
+def test_an_ordinary_document_is_not_copied():
+    document = {"a": None, "b": 5, "c": "x"}
+    assert storable_document(document) is document
+    assert storable_document({"a": float("nan")}) == {"a": "nan"}
+    assert storable_document({"a": 2**70})["a"].startswith("0x")
 
 
 @given(JSON)

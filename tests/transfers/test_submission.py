@@ -284,7 +284,7 @@ def test_after_a_day_the_portal_gives_up_and_says_what_is_not_known(globus, emmy
     globus.gives_submission_id()
     globus.says("POST", "transfer", status=503, body="{}")
     transfer = make_transfer(emmy)
-    Transfer.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    Transfer.objects.update(trying_since=timezone.now() - timedelta(hours=25))
     transfer = send(transfer)
     assert transfer.status == "FAILED"
     assert "for a day" in transfer.last_error
@@ -305,11 +305,21 @@ def test_a_refusal_is_final_and_keeps_globus_words(globus, emmy):
 
 def test_a_conflict_keeps_the_reason(globus, emmy):
     globus.gives_submission_id()
-    globus.refuses(409, "Conflict", "A transfer with identical paths (task x)")
+    globus.refuses(409, "Conflict", "The collection is being changed")
     transfer = send(make_transfer(emmy))
     assert transfer.status == "FAILED"
     assert transfer.error_code == "Conflict"
-    assert "identical paths" in transfer.error_detail
+    assert "being changed" in transfer.error_detail
+
+
+def test_a_day_of_waiting_for_a_person_is_not_a_day_of_trying(globus, emmy):
+    globus.gives_submission_id()
+    globus.says("POST", "transfer", status=503, body="{}")
+    long_ago = timezone.now() - timedelta(days=2)
+    transfer = make_transfer(emmy, status="WAITING", trying_since=long_ago)
+    Transfer.objects.update(created_at=long_ago)
+    submission.resume(transfer)
+    assert send(transfer).status == "NEW"
 
 
 def test_a_person_is_asked_for_the_missing_consent_and_then_it_goes_on(globus, emmy):

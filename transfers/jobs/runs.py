@@ -15,7 +15,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.template.defaultfilters import filesizeformat, pluralize
 from django.utils import timezone
 
 from accounts.clients import transfer_client
@@ -25,7 +24,7 @@ from portal.globus.transport import WORKER
 from transfers import submission
 from transfers.claims import KEEP_TRYING, back_off, sweep_time
 from transfers.consents import sentence_for
-from transfers.jobs import line
+from transfers.jobs import line, listing
 from transfers.jobs.beating import alive
 from transfers.jobs.clocks import NoSuchZone, zone_named
 from transfers.jobs.following import follow
@@ -36,9 +35,9 @@ from transfers.jobs.models import Job, Run
 from transfers.jobs.policies import Policies
 from transfers.jobs.states import advance
 from transfers.jobs.templates import BadTemplate, filled_inputs
-from transfers.jobs.walking import LostClaim, walk
+from transfers.jobs.walking import LostClaim
 from transfers.models import Transfer
-from transfers.storable import storable, storable_text
+from transfers.storable import storable_text
 
 logger = logging.getLogger(__name__)
 
@@ -164,26 +163,13 @@ def zone_of(run: Run) -> ZoneInfo:
 
 def _list(run: Run) -> None:
     """Lists the folder, and with ``recursive`` what lies below it."""
-    inputs = run.inputs
-    result = walk(
-        run,
-        transfer_client(run.service_account, WORKER),
-        UUID(inputs["source_collection"]),
-        inputs["source_path"],
-        recursive=inputs["recursive"],
-    )
-    says = (
-        f"Listed {result['count']} entr{pluralize(result['count'], 'y,ies')} "
-        f"({filesizeformat(result['bytes'])})."
-    ).replace("\N{NO-BREAK SPACE}", " ")
-    if not result["complete"]:
-        says += " There is more: the listing stopped at its limit."
+    inventory = listing.take_inventory(run)
     advance(
         run,
-        _S.SUCCEEDED,
+        _S.SUCCEEDED if inventory.is_complete else _S.SUCCEEDED_WITH_SKIPS,
         from_states=[_S.PREPARING],
-        says=says,
-        result=storable(result),
+        says=listing.sentence(inventory),
+        result=listing.facts(inventory),
     )
 
 

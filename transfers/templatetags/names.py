@@ -43,6 +43,12 @@ def inert_text(name: str) -> str:
     return "".join(_mark(character) or character for character in name)
 
 
+@register.filter
+def inert_lines(text: str) -> str:
+    """As ``inert_text``, for words of several lines: the line breaks stay."""
+    return "\n".join(map(inert_text, text.splitlines()))
+
+
 def _parts(name: str) -> list[tuple[str, bool]]:
     """Runs of plain text, and single characters that become marks."""
     parts: list[tuple[str, bool]] = []

@@ -70,6 +70,29 @@ def new_transfer_url(
     )
 
 
+@register.simple_tag
+def changed_again_url(transfer_id: UUID, *, leave_out: bool = False) -> str:
+    """The form, filled in with what a transfer was.
+
+    :param leave_out: what cannot be read
+    """
+    skip = "on" if leave_out else ""
+    return _with_query(
+        "transfers:new", again_of=str(transfer_id), skip_source_errors=skip
+    )
+
+
+@register.simple_tag
+def task_files_url(
+    transfer_id: UUID, which: str, marker: str = "", *, as_csv: bool = False
+) -> str:
+    """The files that a task copied (``done``) or left out (``skipped``)."""
+    name = "transfers:task_files_csv" if as_csv else "transfers:task_files"
+    address = reverse(name, args=[transfer_id])
+    query = {"which": which} | ({"marker": marker} if marker else {})
+    return f"{address}?{urlencode(query)}"
+
+
 def _with_query(name: str, args: list[UUID | str] | None = None, **query: str) -> str:
     given = {key: value for key, value in query.items() if value}
     address = reverse(name, args=args)

@@ -1,58 +1,40 @@
-"""The home page, and everything about transfers that were asked for."""
+"""The home page, the list of all transfers, and what needs a person."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, Q
-from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import (
-    require_http_methods,
-    require_POST,
-    require_safe,
-)
+from django.views.decorators.http import require_POST, require_safe
 
-from accounts import pending
-from accounts.clients import transfer_client
 from accounts.models import User
 from accounts.views import SignedInRequest
-from portal.globus.requirements import Kind
+from portal.downloads import csv_response
 from portal.sessions import asked_by_page
-from transfers import attention, submission
-from transfers.jobs import permissions
-from transfers.models import Run, Transfer
-from transfers.models import TransferQuerySet as Transfers
-from transfers.storable import storable_text
+from transfers import attention, monitoring, searching, wishes
+from transfers.models import Transfer, TransferQuerySet, Watch
 from transfers.views.live import live, version_of
+from transfers.views.reading import whole
 from transfers.views.sending import recent_places
 
 ROWS = 25
-ITEMS_SHOWN = 100
 RUNNING_SHOWN = 10
 FINISHED_SHOWN = 6
-
-FILTERS: dict[str, tuple[str, Q]] = {
-    "": ("All", Q()),
-    "running": (
-        "Running",
-        ~Q(status__in=[*Transfer.FINISHED, Transfer.Status.WAITING]),
-    ),
-    "waiting": ("Waits for me", Q(status=Transfer.Status.WAITING)),
-    "succeeded": ("Succeeded", Q(status=Transfer.Status.SUCCEEDED)),
-    "failed": ("Failed", Q(status=Transfer.Status.FAILED)),
-}
-#: What a list needs not; both may be large.
-HEAVY = ("document", "task_document")
+#: rows of a CSV file
+MOST_EXPORTED = 50_000
+#: What a list needs not; they may be large.
+HEAVY = ("document", "task_document", "error_detail", "pause_message")
 
 
 @require_safe
 def home(request: SignedInRequest) -> HttpResponse:
+    monitoring.look(request.user)
     context = {
         **_overview(request.user),
         "matters": attention.matters(request.user),
@@ -65,6 +47,7 @@ def home(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def overview(request: SignedInRequest) -> HttpResponse:
     """What runs and what ended, for a home page that is open."""
+    monitoring.look(request.user)
     context = _overview(request.user)
     return live(
         request,
@@ -77,7 +60,8 @@ def overview(request: SignedInRequest) -> HttpResponse:
 
 def _overview(user: User) -> dict[str, Any]:
     mine = Transfer.objects.owned_by(user).defer(*HEAVY)
-    running = list(mine.filter(FILTERS["running"][1])[:RUNNING_SHOWN])
+    waiting = Transfer.Status.WAITING
+    running = list(mine.unfinished().exclude(status=waiting)[:RUNNING_SHOWN])
     recent = list(mine.finished().order_by("-finished_at")[:FINISHED_SHOWN])
     return {
         "running": running,
@@ -88,142 +72,140 @@ def _overview(user: User) -> dict[str, Any]:
 
 @require_safe
 def activity(request: SignedInRequest) -> HttpResponse:
-    status, text = (
-        request.GET.get("status", ""),
-        storable_text(request.GET.get("q", "").strip()),
-    )
-    status = status if status in FILTERS else ""
-    rows = Transfer.objects.owned_by(request.user).filter(FILTERS[status][1])
-    if text:
-        rows = rows.filter(
-            Q(label__icontains=text)
-            | Q(source_name__icontains=text)
-            | Q(destination_name__icontains=text)
-        )
-    page = Paginator(rows.defer(*HEAVY), ROWS).get_page(request.GET.get("page"))
+    monitoring.look(request.user)
+    mine = Transfer.objects.owned_by(request.user)
+    search = searching.Search.of(request.GET)
+    rows = _found(search, mine)
+    page = Paginator(rows, ROWS).get_page(request.GET.get("page"))
     context = {
         "page": page,
-        "text": text,
-        "status": status,
-        "filters": [(key, words) for key, (words, _) in FILTERS.items()],
+        "transfers": page.object_list,
+        "version": version_of(page.object_list),
+        "is_live": _is_live(request.user, page.object_list),
+        "search": search,
+        "states": searching.STATES.items(),
+        "origins": searching.ORIGINS.items(),
+        "times": [(key, words) for key, (words, _) in searching.TIMES.items()],
+        "sorts": [(key, words) for key, (words, _) in searching.SORTS.items()],
+        "places": searching.places(mine),
+        "collection": str(search.collection or ""),
     }
     return render(request, "transfers/activity.html", context)
 
 
-def visible_to(user: User) -> Transfers:
-    """A person's own; for staff also what service accounts did for jobs they see."""
-    seen = Q(user=user)
-    if permissions.is_staff(user):
-        runs = Run.objects.exclude(job__in=permissions.jobs_open_to(user))
-        of_hidden_job = runs.filter(transfer=OuterRef("pk"))
-        seen |= Q(service_account__isnull=False) & ~Q(Exists(of_hidden_job))
-    return Transfer.objects.filter(seen).select_related(
-        "user", "service_account", "run__job"
-    )
-
-
-@require_safe
-def detail(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    transfer = get_object_or_404(visible_to(request.user), pk=pk)
-    return render(request, "transfers/detail.html", _facts(transfer))
-
-
 @asked_by_page
 @require_safe
-def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    """All that changes on a transfer's page; asks the database, never Globus."""
-    transfer = get_object_or_404(visible_to(request.user), pk=pk)
+def rows(request: SignedInRequest) -> HttpResponse:
+    """The rows of a page of the list that is open: one query, and ``304``."""
+    monitoring.look(request.user)
+    mine = Transfer.objects.owned_by(request.user)
+    found = _found(searching.Search.of(request.GET), mine)
+    first = (max(1, whole(request, "page")) - 1) * ROWS
+    shown = list(found[first : first + ROWS])
+    is_live = _is_live(request.user, shown)
+    version = version_of(shown)
     return live(
         request,
-        "transfers/_detail.html",
-        _facts(transfer),
-        version_of([transfer]),
-        ends=transfer.is_finished,
+        "transfers/_activity_rows.html",
+        {"transfers": shown, "is_live": is_live},
+        version,
+        ends=not is_live,
     )
 
 
-def _facts(transfer: Transfer) -> dict[str, Any]:
-    items = transfer.document.get("DATA", [])
-    return {
-        "transfer": transfer,
-        "version": version_of([transfer]),
-        "items": items[:ITEMS_SHOWN],
-        "items_left": max(0, len(items) - ITEMS_SHOWN),
-        "options": options_in_words(transfer.document),
-        "is_stalled": transfer.is_stalled(timezone.now()),
-        "needs_sign_in": transfer.requirement.kind != Kind.CONSENT,
-    }
+def _found(search: searching.Search, mine: TransferQuerySet) -> TransferQuerySet:
+    return search.among(mine, timezone.now()).defer(*HEAVY)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    """Asks first; a finished transfer leads back to its page."""
-    transfer = get_object_or_404(visible_to(request.user), pk=pk)
-    if not transfer.can_be_cancelled:
-        messages.info(request, "There is nothing left to cancel.")
-        return redirect("transfers:detail", pk=pk)
-    if request.method != "POST":
-        return render(request, "transfers/cancel.html", {"transfer": transfer})
-    run = getattr(transfer, "run", None)
-    if run is not None:
-        permissions.check(request.user, permissions.Action.RUN, run.job)
+def _is_live(user: User, shown: Any) -> bool:
+    """Whether something may still change, or be found that was begun elsewhere."""
+    if any(not each.is_finished for each in shown):
+        return True
+    return Watch.objects.filter(user=user, next_poll_at__isnull=False).exists()
 
-    submission.cancel(transfer_client(transfer.principal), transfer)
 
-    messages.success(request, "The transfer is being cancelled.")
-    return redirect("transfers:detail", pk=pk)
+CSV_HEADER = (
+    "ID",
+    "Label",
+    "Kind",
+    "Status",
+    "Says",
+    "Started by",
+    "Source",
+    "Source path",
+    "Destination",
+    "Destination path",
+    "Asked for",
+    "Finished",
+    "Files",
+    "Skipped files",
+    "Bytes",
+    "Bytes per second",
+    "Faults",
+    "Globus task",
+)
+
+
+@require_safe
+def activity_csv(request: SignedInRequest) -> StreamingHttpResponse:
+    """All that the filters leave, not only one page of it."""
+    mine = Transfer.objects.owned_by(request.user)
+    found = _found(searching.Search.of(request.GET), mine)[:MOST_EXPORTED]
+    return csv_response("transfers.csv", CSV_HEADER, _cells(found))
+
+
+def _cells(found: TransferQuerySet) -> Iterator[list[str]]:
+    for each in found.iterator(chunk_size=500):
+        yield [
+            str(each.pk),
+            each.label,
+            each.get_kind_display(),
+            each.status,
+            each.says,
+            each.get_origin_display(),
+            each.source_name or str(each.source_id),
+            each.source_path,
+            each.destination_name or str(each.destination_id or ""),
+            each.destination_path,
+            each.created_at.isoformat(timespec="seconds"),
+            each.finished_at.isoformat(timespec="seconds") if each.finished_at else "",
+            str(each.files_transferred),
+            str(each.files_skipped),
+            str(each.bytes_transferred),
+            str(each.bytes_per_second),
+            str(each.faults),
+            str(each.task_id or ""),
+        ]
 
 
 @require_POST
-def resume(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    """Sends on what waited, e.g. after the person gave a consent."""
-    waiting = Transfer.objects.owned_by(request.user).waiting()
-    submission.resume(get_object_or_404(waiting, pk=pk))
-    messages.success(request, "The transfer is on its way again.")
-    return redirect("transfers:detail", pk=pk)
+def cancel_many(request: SignedInRequest) -> HttpResponse:
+    """Asks first; then workers do it, so that no page waits for Globus."""
+    picked = _picked(request)
+    able = [each for each in picked if each.can_be_cancelled]
+    if not able:
+        messages.info(request, "Nothing was picked that can still be cancelled.")
+        return redirect("transfers:list")
+    if request.POST.get("sure") != "yes":
+        return render(request, "transfers/cancel_many.html", {"transfers": able})
+    count = wishes.want_cancelled(able, now=timezone.now())
+    words = "1 transfer is" if count == 1 else f"{count} transfers are"
+    messages.success(request, f"{words} being cancelled.")
+    return redirect("transfers:list")
 
 
-@require_POST
-def way_on(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
-    """To Globus, for what a transfer waits for, and back to its page."""
-    waiting = Transfer.objects.owned_by(request.user).waiting()
-    transfer = get_object_or_404(waiting, pk=pk)
-    page = reverse("transfers:detail", args=[pk])
-    action = pending.remember_for_later(request, transfer.requirement, path=page)
-    return redirect(
-        pending.way_to_globus(action), preserve_request=pending.goes_to_globus(action)
-    )
+def _picked(request: SignedInRequest) -> list[Transfer]:
+    found = []
+    for text in request.POST.getlist("transfer")[:200]:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    mine = Transfer.objects.owned_by(request.user).unfinished()
+    return list(mine.filter(pk__in=found).defer(*HEAVY))
 
 
 @require_safe
 def needs_me(request: SignedInRequest) -> HttpResponse:
     context = {"matters": attention.matters(request.user)}
     return render(request, "transfers/attention.html", context)
-
-
-SYNC_WORDS = {
-    0: "only files that were not there yet",
-    1: "only files whose size differed",
-    2: "only files that were newer, or whose size differed",
-    3: "only files whose checksum differed",
-}
-OPTION_WORDS = {
-    "encrypt_data": "Encrypted on the way",
-    "preserve_timestamp": "The time of the last change is kept",
-    "skip_source_errors": "What cannot be read is left out",
-    "fail_on_quota_errors": "Fails when the destination is full",
-}
-
-
-def options_in_words(document: dict[str, Any]) -> list[str]:
-    if document.get("DATA_TYPE") == "delete":
-        return ["Folders with all that is in them"] if document.get("recursive") else []
-    level = document.get("sync_level")
-    checked = document.get("verify_checksum")
-    return [
-        f"Copies {SYNC_WORDS.get(level, 'every file')}"
-        if isinstance(level, int)
-        else "Copies every file",
-        "Checksums are verified" if checked else "Checksums are not verified",
-        *(words for name, words in OPTION_WORDS.items() if document.get(name)),
-    ]

@@ -31,9 +31,9 @@ from transfers.jobs import (
 from transfers.jobs.models import Hold, Job, Run, Schedule
 from transfers.jobs.permissions import Action
 from transfers.jobs.searching import HEAVY, PAUSED, STATES, Search
-from transfers.views.activity import options_in_words
 from transfers.views.live import live, version_of, version_of_facts
 from transfers.views.staff import for_staff, open_job, open_run
+from transfers.views.transfer import options_in_words
 
 ROWS = 50
 RUNS_OF_A_JOB = 25
@@ -247,4 +247,6 @@ def run_cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
 def version_of_run(found: Run) -> str:
     """Changes with everything that ``_run_state.html`` shows."""
     moving = version_of([found.transfer] if found.transfer else [])
-    return version_of_facts(found.state, found.says, moving)
+    inventory = getattr(found, "inventory", None)
+    listed = inventory and (inventory.state, inventory.folders_read, inventory.entries)
+    return version_of_facts(found.state, found.says, moving, listed)

@@ -1,7 +1,7 @@
 """Partials that ask for themselves again, and answer cheaply while nothing changed."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -19,23 +19,25 @@ STOP_POLLING = 286
 def live(
     request: HttpRequest,
     template: str,
-    context: dict[str, Any],
+    context: dict[str, Any] | Callable[[], dict[str, Any]],
     version: str,
     *,
     ends: bool,
 ) -> HttpResponse:
     """``304`` while the version is the one that the page has.
 
+    :param context: or what makes it, where that costs something
     :param ends: nothing will change any more, so the page need not ask again
     """
     etag = quote_etag(version)
     unchanged = get_conditional_response(request, etag=etag)
     if unchanged is not None:
         return unchanged
+    facts = context() if callable(context) else context
     response = render(
         request,
         template,
-        context | {"version": version},
+        facts | {"version": version},
         status=STOP_POLLING if ends else 200,
     )
     response["ETag"] = etag
@@ -60,6 +62,10 @@ def version_of(transfers: Iterable[Transfer]) -> str:
                 each.bytes_per_second,
                 each.faults,
                 each.is_stalled(now),
+                each.is_paused,
+                each.deadline,
+                each.label,
+                each.blocked_by,
                 # shown, but once a minute is often enough
                 each.checked_at and each.checked_at.replace(second=0, microsecond=0),
             )

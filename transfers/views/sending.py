@@ -25,7 +25,14 @@ from portal.globus.errors import (
     PortalError,
 )
 from portal.middleware import failure_context
-from transfers import browsing, collections, picking, submission
+from transfers import (
+    browsing,
+    collections,
+    looking,
+    picking,
+    repeating,
+    submission,
+)
 from transfers.forms import MOST_ITEMS, SWITCHES, TransferForm
 from transfers.models import Transfer
 from transfers.paths import parent
@@ -77,7 +84,19 @@ def new(request: SignedInRequest) -> HttpResponse:
 
 def _data(request: SignedInRequest) -> QueryDict:
     """What the form holds: sent with it, or of the address."""
-    return (request.POST if request.method == "POST" else request.GET).copy()
+    data = (request.POST if request.method == "POST" else request.GET).copy()
+    if request.method != "POST" and "again_of" in data:
+        earlier = _repeated(request.user, data)
+        if earlier is not None:
+            for name, values in repeating.form_data(earlier).items():
+                data.setlistdefault(name, values)
+    return data
+
+
+def _repeated(user: User, data: QueryDict) -> Transfer | None:
+    """What this form repeats, changed."""
+    mine = Transfer.objects.owned_by(user)
+    return repeating.original(mine, data.get("again_of", ""))
 
 
 def _apply_choice(request: SignedInRequest, data: QueryDict) -> str:
@@ -196,7 +215,7 @@ def _send(
     picked: Picked | None,
 ) -> HttpResponse:
     form = _form(data, places, picked)
-    if not form.is_valid():
+    if not form.is_valid() or _is_misnamed(request.user, form):
         return shown(request, form, data, places, picked)
     names = form.names
     transfer = submission.ask(
@@ -206,12 +225,28 @@ def _send(
         source_name=names["origin_id"],
         destination_name=names["destination_id"],
         transfer_id=_transfer_id(data),
+        again_of=_repeated(request.user, data),
+        cancel_if_stalled=form.cleaned_data["cancel_if_stalled"],
     )
     messages.success(
         request,
         "Your transfer is stored and goes to Globus now. You can leave.",
     )
     return redirect("transfers:detail", transfer.pk)
+
+
+def _is_misnamed(user: User, form: TransferForm) -> bool:
+    """Whether Globus knows better what is at the path that was written."""
+    if form.items:
+        return False  # picked in their folder
+    says = looking.trouble_with(
+        transfer_client(user),
+        form.cleaned_data["origin_id"],
+        form.cleaned_data["origin_path"],
+    )
+    if says:
+        form.add_error("origin_path", says)
+    return bool(says)
 
 
 def judged(
@@ -253,7 +288,7 @@ def _initial(data: QueryDict) -> dict[str, Any]:
     values: dict[str, Any] = data.dict()
     if data.get("form") == "transfer":
         # A box of a form that was sent and is missing was not ticked.
-        boxes = ("verify_checksum", *SWITCHES)
+        boxes = ("verify_checksum", "cancel_if_stalled", *SWITCHES)
         values |= {name: name in data for name in boxes}
     return values
 
@@ -270,6 +305,7 @@ def shown(
         "items": form.items[:MOST_ITEMS],
         "items_count": len(form.items),
         "picked": picked,
+        "again_of": data.get("again_of", ""),
         "transfer_id": _transfer_id(data),
         "picked_in": picked.path if picked else common_folder(form.items),
         "origin": places["origin"],

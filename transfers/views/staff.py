@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponseBase
 
 from accounts.views import SignedInRequest
 from transfers.jobs import permissions
@@ -16,14 +16,15 @@ from transfers.jobs.models import Job, Run
 from transfers.jobs.permissions import Action
 
 Args = ParamSpec("Args")
-View = Callable[Concatenate[SignedInRequest, Args], HttpResponse]
+Answer = TypeVar("Answer", bound=HttpResponseBase)
+View = Callable[Concatenate[SignedInRequest, Args], Answer]
 
 
-def for_staff(view: View[Args]) -> View[Args]:
+def for_staff(view: View[Args, Answer]) -> View[Args, Answer]:
     @wraps(view)
     def checked(
         request: SignedInRequest, /, *args: Args.args, **kwargs: Args.kwargs
-    ) -> HttpResponse:
+    ) -> Answer:
         if not permissions.is_staff(request.user):
             raise PermissionDenied
         return view(request, *args, **kwargs)

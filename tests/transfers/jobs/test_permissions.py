@@ -14,6 +14,7 @@ from tests.factories import make_job, make_run, make_transfer, make_user
 from transfers.jobs import permissions
 from transfers.jobs.models import Job, JobRole
 from transfers.jobs.permissions import Action
+from transfers.models import Inventory, Trial
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +63,19 @@ PAGES = [
     ("post", "/jobs/runs/{run}/again/", RUNS),
     ("get", "/jobs/runs/{run}/cancel/", RUNS),
     ("post", "/jobs/runs/{run}/cancel/", RUNS),
+    ("get", "/jobs/{job}/preflight/", SEES),
+    ("post", "/jobs/{job}/preflight/", RUNS),
+    ("get", "/jobs/{job}/dry-run/", SEES),
+    ("post", "/jobs/{job}/dry-run/", RUNS),
+    ("get", "/jobs/{job}/inventories/", SEES),
+    ("get", "/jobs/runs/{run}/inventory/", SEES),
+    ("get", "/jobs/runs/{run}/inventory/entries.csv", SEES),
+    ("get", "/jobs/runs/{run}/inventory/entries.jsonl", SEES),
+    ("get", "/jobs/runs/{run}/inventory/not-read.csv", SEES),
+    ("get", "/jobs/trials/{trial}/progress/", SEES),
+    ("get", "/jobs/trials/{trial}/entries.csv", SEES),
+    ("get", "/jobs/trials/{trial}/entries.jsonl", SEES),
+    ("post", "/jobs/trials/{trial}/cancel/", RUNS),
 ]
 STATUSES = {IN: (302,), NO: (403,), NONE: (404,), OK: (200, 286, 302)}
 
@@ -76,6 +90,15 @@ def run():
             can_run=word == "run",
             can_edit=word == "edit",
         )
+    place = {
+        "job": run.job,
+        "collection": run.job.source_collection,
+        "path": "/",
+        "state": "ready",
+    }
+    Inventory.objects.create(run=run, **place)
+    trial = Trial.objects.create(job=run.job, kind="dry_run", inputs=run.inputs)
+    Inventory.objects.create(trial=trial, part=Inventory.Part.SOURCE, **place)
     return run
 
 
@@ -105,7 +128,9 @@ def browser_of(role, job):
 @pytest.mark.parametrize(("method", "address", "row"), PAGES)
 def test_each_page_as_each_role(sandbox, run, method, address, row, number):
     browser = browser_of(ROLES[number], run.job)
-    answer = getattr(browser, method)(address.format(job=run.job_id, run=run.pk))
+    answer = getattr(browser, method)(
+        address.format(job=run.job_id, run=run.pk, trial=run.job.trials.get().pk)
+    )
     wanted = row[number]
     assert answer.status_code in STATUSES[wanted], answer.content.decode()
     if wanted == IN:
@@ -120,7 +145,7 @@ def test_the_table_has_every_address_of_jobs():
     from transfers.urls import urlpatterns
 
     def shape(address):
-        for part in ("<uuid:pk>", "{job}", "{run}"):
+        for part in ("<uuid:pk>", "{job}", "{run}", "{trial}"):
             address = address.replace(part, "*")
         for form in ("<slug:form>", "json", "globus", "python"):
             address = address.replace(f"export/{form}", "export/*")

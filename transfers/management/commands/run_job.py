@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from argparse import ArgumentParser
+from itertools import islice
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -14,6 +15,7 @@ from portal.globus.errors import PortalError
 from transfers.jobs import runs
 from transfers.jobs.models import Run
 from transfers.jobs.permissions import Action
+from transfers.jobs.settling import rows_in
 from transfers.management.acting import (
     EXIT_CODES,
     NOT_FOUND,
@@ -22,6 +24,7 @@ from transfers.management.acting import (
     add_person,
     named_job,
 )
+from transfers.models import Inventory
 
 POLL_SECONDS = 0.2
 #: entries of a listing that are printed for a person
@@ -88,8 +91,10 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(facts(run)))
             return
-        for entry in (run.result or {}).get("entries", [])[:SHOWN_ENTRIES]:
-            self.stdout.write(f"  {shown(entry['path'] or entry['name'])}")
+        inventory = Inventory.objects.filter(run=run, state="ready").first()
+        rows = rows_in(inventory) if inventory else iter(())
+        for row in islice(rows, SHOWN_ENTRIES):
+            self.stdout.write(f"  {shown(row.path)}")
         self.stdout.write(f"{run.job}: {run.get_state_display()}. {run.says}")
 
 

@@ -1,0 +1,417 @@
+"""Many submissions, each with a fault at a random point: one task for each of them.
+
+A real web process takes the forms, a real worker sends them, the sandbox is Globus.
+Replies are lost, requests time out, Globus answers 5xx, web and worker are killed,
+PostgreSQL restarts, Redis is wiped. What chance decides comes from a seed.
+
+``SUBMISSIONS=50`` in the environment makes it a smaller run, ``SEED=2`` another one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import requests
+
+from bench.figures import Figure
+from bench.portal import portal
+from portal.demo import free_ports
+
+if TYPE_CHECKING:
+    from sandbox.testing import Sandbox
+    from tests.stack import Stack
+
+COUNT = 1000
+POST = "/v0.10/transfer"
+#: how often each fault strikes, in percent of the submissions
+FAULTS = {
+    "reply lost": 20,
+    "connection reset": 15,
+    "5xx": 20,
+    "answer cut short": 12,
+    "no submission id": 10,
+    "timeout": 2,
+    "worker killed": 5,
+    "web killed": 5,
+    "Redis wiped": 9,
+    "PostgreSQL restarted": 2,
+}
+#: seconds after which a run is given up
+LIMIT = 1800.0
+SETTLE_SECONDS = 300.0
+
+
+def submissions() -> Iterator[Figure]:
+    count = int(os.environ.get("SUBMISSIONS") or COUNT)
+    chance = random.Random(int(os.environ.get("SEED") or 1))
+    with portal(durable=True) as stack, ExitStack() as cleanup:
+        run = Run(stack, chance, cleanup)
+        struck = run.all_of(count)
+        yield from run.figures(count, struck)
+
+
+class Run:
+    """The processes of one run, and what was asked of them."""
+
+    def __init__(self, stack: Stack, chance: random.Random, cleanup: ExitStack) -> None:
+        self.stack = stack
+        self.sandbox: Sandbox = stack.sandbox
+        self.chance = chance
+        self.asked: set[str] = set()
+        self.repeated_forms = 0
+        self.ended_workers = 0
+        [self.port] = free_ports(1)
+        self.browser = Browser(self.sandbox, self.port)
+        cleanup.callback(self.stop)
+        self.sandbox.set(running_tasks=20)
+        self.web = self.start("web")
+        self.worker = self.start("worker")
+        self.wait_for_web()
+
+    # --- processes
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        commands = {
+            "web": "gunicorn --config python:portal.gunicorn portal.wsgi "
+            f"--bind 127.0.0.1:{self.port} --no-control-socket",
+            "worker": "celery --app portal worker --pool threads --concurrency 16 "
+            "--without-gossip --without-mingle",
+        }
+        log = (self.stack.folder / f"{name}.log").open("ab")
+        with log:
+            return subprocess.Popen(
+                [sys.executable, "-m", *commands[name].split()],
+                env=os.environ | {"PORTAL_ACCESS_LOG": "false"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self) -> None:
+        for process in (self.web, self.worker):
+            kill(process)
+
+    def wait_for_web(self) -> None:
+        limit = time.monotonic() + 60
+        while time.monotonic() < limit:
+            with suppress(requests.RequestException):
+                requests.get(
+                    f"http://127.0.0.1:{self.port}/healthz",
+                    headers={"Host": "localhost:8000"},
+                    timeout=5,
+                )
+                return
+            time.sleep(0.1)
+        raise RuntimeError("The web process does not answer")
+
+    # --- one submission after the other
+
+    def all_of(self, count: int) -> Counter[str]:
+        struck: Counter[str] = Counter()
+        limit = time.monotonic() + LIMIT
+        for number in range(count):
+            if time.monotonic() > limit:
+                raise RuntimeError(f"Only {number} of {count} in {LIMIT:.0f} s")
+            fault = self.chance.choices([*FAULTS], weights=[*FAULTS.values()])[0]
+            struck[fault] += 1
+            self.one(number, fault)
+            if number % 25 == 24:
+                self.tick()
+        self.settle(count)
+        return struck
+
+    def one(self, number: int, fault: str) -> None:
+        label = f"fault {number}"
+        self.asked.add(label)
+        form = self.browser.form(number, label)
+        at = self.chance.random() / 4
+        skip = self.chance.randrange(3)
+        match fault:
+            case "reply lost":
+                self.wire(reset="after", skip=skip, times=self.chance.randint(1, 5))
+            case "connection reset":
+                self.wire(reset="before", skip=skip, times=self.chance.randint(1, 5))
+            case "5xx":
+                status = self.chance.choice([500, 502, 503])
+                self.wire(status=status, skip=skip, times=self.chance.randint(1, 5))
+            case "answer cut short":
+                self.wire(cut_after=self.chance.randrange(200), skip=skip, times=1)
+            case "timeout":
+                self.wire(drip_seconds=25.0, skip=skip, times=1)
+            case "no submission id":
+                self.sandbox.fault("/submission_id", status=503, times=3)
+        sent = self.send_in_two_halves(form, at, fault)
+        if not sent:
+            self.repeated_forms += 1
+            self.browser.send_until_stored(form)
+
+    def wire(self, **fault: Any) -> None:
+        self.sandbox.fault(POST, method="POST", **fault)
+
+    def send_in_two_halves(self, form: dict[str, Any], at: float, fault: str) -> bool:
+        """Sends the form; what is to be killed dies while it is on its way.
+
+        :returns: whether the answer came back
+        """
+        strikes: dict[str, Callable[[], None]] = {
+            "web killed": self.kill_web,
+            "worker killed": self.kill_worker,
+            "Redis wiped": self.wipe_redis,
+            "PostgreSQL restarted": self.restart_servers,
+        }
+        strike = strikes.get(fault)
+        if strike is None:
+            return self.browser.send(form)
+        from threading import Thread
+
+        answers: list[bool] = []
+        sender = Thread(target=lambda: answers.append(self.browser.send(form)))
+        sender.start()
+        time.sleep(at)
+        strike()
+        sender.join()
+        return answers == [True]
+
+    # --- what strikes
+
+    def kill_web(self) -> None:
+        kill(self.web)
+        self.web = self.start("web")
+        self.wait_for_web()
+
+    def restart_a_dead_worker(self) -> None:
+        """As whoever runs the processes does; one may end when Redis goes away."""
+        if self.worker.poll() is not None:
+            self.ended_workers += 1
+            self.kill_worker()
+
+    def kill_worker(self) -> None:
+        from django.utils import timezone
+
+        from transfers.claims import CLAIM_LASTS
+        from transfers.sweeping import sweep
+
+        kill(self.worker)
+        # Nobody is left who could hold a claim, so that time may pass at once.
+        self.quietly(lambda: sweep(now=timezone.now() + CLAIM_LASTS * 1.1))
+        self.worker = self.start("worker")
+
+    def wipe_redis(self) -> None:
+        import redis
+
+        with redis.Redis.from_url(self.stack.environment["REDIS_URL"]) as client:
+            client.flushall()
+
+    def restart_servers(self) -> None:
+        """PostgreSQL, and with it Redis, which comes back empty."""
+        from django.db import connections
+
+        connections.close_all()
+        self.stack.restart_servers()
+
+    # --- what beat does
+
+    def tick(self) -> None:
+        """As beat sends it, a minute later than it is."""
+        from django.utils import timezone
+
+        from transfers import monitoring, sweeping
+
+        self.restart_a_dead_worker()
+        minute_on = timezone.now() + timedelta(seconds=61)
+        self.quietly(lambda: sweeping.sweep(now=minute_on))
+        self.quietly(lambda: monitoring.queue_due_polls(now=minute_on))
+
+    @staticmethod
+    def quietly(call: Callable[[], object]) -> None:
+        """A tick that meets a server which is just restarting is a tick that failed."""
+        from django.db import DatabaseError, connections
+
+        try:
+            call()
+        except DatabaseError:
+            connections.close_all()
+
+    def settle(self, count: int) -> None:
+        from transfers.models import Transfer
+
+        self.sandbox.clear_faults()
+        limit = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < limit:
+            self.tick()
+            open_ones = Transfer.objects.unfinished().count()
+            if not open_ones and Transfer.objects.count() >= count:
+                return
+            time.sleep(1)
+
+    # --- what came of it
+
+    def figures(self, count: int, struck: Counter[str]) -> Iterator[Figure]:
+        from transfers.models import Transfer
+
+        tasks = self.tasks()
+        labels = Counter(str(each["label"]) for each in tasks)
+        twice = sum(1 for number in labels.values() if number > 1)
+        missing = len(self.asked - set(labels))
+        rows = {str(each.task_id): each for each in Transfer.objects.all()}
+        differ = sum(not self.agrees(each, rows.get(each["task_id"])) for each in tasks)
+        differ += abs(len(rows) - len(tasks))
+        naive_twice, naive_missing, naive_count = self.without_stored_ids(count)
+        wrong = twice + missing + differ
+        what = ", ".join(f"{number} {name}" for name, number in struck.most_common())
+        yield Figure(
+            f"{count:,} submissions with a fault each ({what})",
+            f"{len(tasks):,} tasks, {twice} twice, {missing} missing, "
+            f"{differ} rows differ; {self.repeated_forms} forms sent again, "
+            f"{self.ended_workers} workers ended by themselves",
+            f"a loop that tries again with a new document, {naive_count} with a "
+            f"lost reply each: {naive_twice} twice, {naive_missing} missing",
+            wrong / max(1, naive_twice + naive_missing),
+            "one task each, none twice, none missing, all rows agree",
+            wrong == 0,
+        )
+
+    @staticmethod
+    def agrees(task: dict[str, Any], row: Any) -> bool:
+        return (
+            row is not None
+            and row.status == task["status"] == "SUCCEEDED"
+            and row.label == task["label"]
+            and row.bytes_transferred == task["bytes_transferred"]
+        )
+
+    def tasks(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.client().task_list(limit=1000, offset=len(found)).data["DATA"]
+            found += [each for each in page if str(each["label"]).startswith("fault")]
+            if len(page) < 1000:
+                return found
+
+    @staticmethod
+    def client() -> Any:
+        from accounts.clients import transfer_client
+        from portal.globus.transport import WORKER
+        from tests.flows import person
+
+        return transfer_client(person("ada"), WORKER)
+
+    def without_stored_ids(self, count: int) -> tuple[int, int, int]:
+        """``(twice, missing, how many)`` of a loop as scripts have it."""
+        from globus_sdk import GlobusError
+
+        client, how_many = self.client(), min(10, count)
+        for number in range(how_many):
+            self.wire(reset="after", times=4)  # the SDK itself tries four times
+            for _ in range(5):
+                with suppress(GlobusError):
+                    document = document_of(f"naive {number}", number + count)
+                    document["submission_id"] = str(uuid4())
+                    client.submit_transfer(document)
+                    break
+        self.sandbox.clear_faults()
+        page = client.task_list(limit=1000).data["DATA"]
+        labels = Counter(
+            str(each["label"])
+            for each in page
+            if str(each["label"]).startswith("naive")
+        )
+        twice = sum(1 for number in labels.values() if number > 1)
+        return twice, how_many - len(labels), how_many
+
+
+def document_of(label: str, number: int) -> dict[str, Any]:
+    from sandbox import seed
+
+    return {
+        "DATA_TYPE": "transfer",
+        "label": label,
+        "source_endpoint": seed.LAPTOP,
+        "destination_endpoint": seed.LAPTOP,
+        "DATA": [
+            {
+                "DATA_TYPE": "transfer_item",
+                "source_path": "/Documents/paper.tex",
+                "destination_path": f"/copies/{number}/paper.tex",
+            }
+        ],
+    }
+
+
+class Browser:
+    """Ada's, signed in once; it sends a form until it has an answer."""
+
+    def __init__(self, sandbox: Sandbox, port: int) -> None:
+        from django.conf import settings
+        from django.test import Client
+
+        from tests.flows import sign_in
+
+        signed_in = Client(SERVER_NAME="localhost")
+        answer = sign_in(signed_in, sandbox, "ada")
+        assert answer.status_code == 302, answer
+        page = signed_in.get("/transfers/new/").content.decode()
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+        assert token, page
+        self.token = token[1]
+        names = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME)
+        self.cookies = {name: signed_in.cookies[name].value for name in names}
+        self.address = f"http://127.0.0.1:{port}/transfers/new/"
+
+    def form(self, number: int, label: str) -> dict[str, Any]:
+        from sandbox import seed
+
+        return {
+            "csrfmiddlewaretoken": self.token,
+            "form": "transfer",
+            "do": "send",
+            "transfer_id": str(uuid4()),
+            "origin_id": seed.LAPTOP,
+            "item": "/Documents/paper.tex",
+            "destination_id": seed.LAPTOP,
+            "destination_path": f"/copies/{number}/",
+            "label": label,
+            "verify_checksum": "on",
+        }
+
+    def send(self, form: dict[str, Any]) -> bool:
+        """Whether the portal said that it is stored."""
+        try:
+            answer = requests.post(
+                self.address,
+                data=form,
+                cookies=self.cookies,
+                headers={"Host": "localhost:8000"},
+                allow_redirects=False,
+                timeout=30,
+            )
+        except requests.RequestException:
+            return False
+        return answer.status_code == 302 and "/transfers/" in answer.headers["Location"]
+
+    def send_until_stored(self, form: dict[str, Any]) -> None:
+        limit = time.monotonic() + 120
+        while not self.send(form):
+            if time.monotonic() > limit:
+                raise RuntimeError("The portal does not take the form any more")
+            time.sleep(0.2)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """-9, with all that it started."""
+    import signal
+
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,151 @@
+"""A transfer is sent, stalls, is mended through a consent, repeated and cancelled."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from sandbox import seed
+from tests.browser.site import allow, sign_in
+from tests.browser.test_axe import problems
+from tests.browser.test_browser import NARROW, consent_to_research, look
+
+RUN = "/projects/spring-campaign/runs/2026-03-01/"
+GONE = "/projects/telescope/raw/frame-9999.fits"
+
+
+def send(page, site, label, item, folder="/home/ada/in/", **options):
+    """As if the item had been picked in its folder."""
+    page.goto(
+        f"{site.url}/transfers/new/?origin_id={seed.RESEARCH}&item={item}"
+        f"&destination_id={seed.RESEARCH}&destination_path={folder}"
+    )
+    page.get_by_label("Label").fill(label)
+    for name in options.get("check", ()):
+        page.get_by_label(name).check()
+    page.get_by_role("button", name="Start the transfer").click()
+    page.wait_for_url(f"{site.url}/transfers/*-*/")
+    return page.url
+
+
+def waits_for(page, text):
+    page.get_by_text(text).first.wait_for(timeout=90_000)
+
+
+def test_it_stalls_is_mended_through_a_consent_watched_and_repeated(
+    page_of, open_page, site
+):
+    page = page_of("ada")
+    consent_to_research(page, site)
+    site.sandbox.set(hold_tasks=True)
+    address = send(page, site, "stopped on its way", RUN)
+    waits_for(page, "Globus is working on it.")
+    site.sandbox.withdraw_consents(username=seed.ADA)
+    site.sandbox.set(hold_tasks=False)
+    waits_for(page, "Globus may not act for you there any more.")
+
+    page = open_page()  # another day, another browser
+    sign_in(page, site, "ada")
+    page.goto(f"{site.url}/attention/")
+    assert page.locator(".needs .bubble").inner_text() == "1"
+    page.get_by_role("button", name=re.compile("Sign in again")).first.click()
+    allow(page, site)
+    page.goto(address)
+    waits_for(page, "Succeeded")
+    page.goto(f"{site.url}/attention/")
+    assert page.get_by_text("Nothing needs you").is_visible()
+    assert page.locator(".needs").count() == 0
+
+    page.goto(address)
+    page.get_by_role("link", name="Files that arrived").click()
+    assert page.get_by_role("row").count() == 4
+    page.goto(address)
+    page.get_by_role("link", name="Send again…").click()
+    page.get_by_label("The same once more").check()
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_url(lambda url: "/again/" not in url)
+    assert page.url != address
+    waits_for(page, "Succeeded")
+    assert page.get_by_text("Repeats", exact=True).is_visible()
+
+
+def test_the_same_again_names_what_is_in_the_way(page_of, site):
+    page = page_of("ada")
+    consent_to_research(page, site)
+    send(page, site, "the first", GONE)
+    waits_for(page, "Has trouble")
+    waits_for(page, "FILE_NOT_FOUND")
+    second = send(page, site, "the second", GONE)
+    waits_for(page, "The same is under way already")
+    assert problems(page) == []
+    page.get_by_role("button", name="Cancel the other one, then send this").click()
+    page.goto(second)
+    waits_for(page, "Has trouble")
+
+    page.goto(f"{site.url}/transfers/")
+    page.get_by_role("checkbox", name="the second").check()
+    page.get_by_role("button", name="Cancel the picked ones").click()
+    page.get_by_role("button", name="Cancel them").click()
+    page.get_by_role("row", name=re.compile("the second.*Cancelled", re.S)).wait_for(
+        timeout=90_000
+    )
+
+
+def test_a_pick_outlives_the_rows_that_are_brought_up_to_date(page_of, site):
+    page = page_of("ada")
+    consent_to_research(page, site)
+    send(page, site, "stays", GONE)
+    waits_for(page, "Has trouble")
+    page.goto(f"{site.url}/transfers/")
+    page.get_by_role("checkbox", name="stays").check()
+    page.get_by_role("checkbox", name="stays").focus()
+    with page.expect_response(lambda answer: "/transfers/rows/" in answer.url):
+        page.get_by_role("checkbox", name="stays").focus()
+    page.evaluate(
+        "document.querySelector('#activity-rows').removeAttribute('hx-headers')"
+    )
+    with page.expect_response(
+        lambda answer: "/transfers/rows/" in answer.url and answer.status == 200
+    ):
+        pass
+    page.wait_for_timeout(300)
+    assert page.get_by_role("checkbox", name="stays").is_checked()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_and_a_phone_find_nothing_on_the_pages_of_a_transfer(page_of, site, scheme):
+    page = page_of("ada", color_scheme=scheme, viewport=NARROW)
+    consent_to_research(page, site)
+    address = send(page, site, "looked at", GONE)
+    waits_for(page, "FILE_NOT_FOUND")
+    places = [address, *(f"{address}{end}/" for end in ("edit", "again", "cancel"))]
+    places += [f"{site.url}/transfers/", f"{site.url}/transfers/?status=failed"]
+    for place in places:
+        page.goto(place)
+        assert problems(page) == [], place
+        assert look(page, "smallTargets") == [], place
+        assert look(page, "structure") == [], place
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= NARROW["width"], place
+
+
+def test_everything_works_without_script(page_of, site):
+    page = page_of("ada", java_script_enabled=False)
+    consent_to_research(page, site)
+    address = send(page, site, "without script", RUN)
+    for _ in range(60):
+        if page.get_by_text("Succeeded", exact=True).count():
+            break
+        page.wait_for_timeout(500)
+        page.goto(address)
+    page.get_by_role("link", name="Send again…").click()
+    page.get_by_label("let me change it").check()
+    page.get_by_role("button", name="Go on").click()
+    assert page.get_by_label("Label").input_value() == "without script"
+    assert page.get_by_label("File or folder").input_value() == RUN
+    page.goto(f"{site.url}/transfers/")
+    page.get_by_label("Order").select_option("label")
+    page.get_by_role("button", name="Show").click()
+    assert "sort=label" in page.url
+    assert page.get_by_role("row", name=re.compile("without script")).is_visible()
