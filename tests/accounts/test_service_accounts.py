@@ -184,6 +184,16 @@ def test_a_rotation_forth_and_back(sandbox):
     assert [*account.secrets.all()] == [new]
 
 
+def test_a_secret_that_somebody_took_out_meanwhile_is_not_promoted():
+    """Both had the page open; the page of the second one was older."""
+    account = make_service_account()
+    row = service_accounts.add_secret(account, "x", label="x", by=account.owner)
+    service_accounts.forget(ServiceAccountSecret.objects.get(pk=row.pk))
+    with pytest.raises(service_accounts.WrongSlot):
+        service_accounts.promote(row)
+    assert [*account.secrets.all()] == [active(account)]
+
+
 def test_of_the_retired_secrets_the_latest_is_kept(sandbox):
     account = make_service_account(secret="1")
     for text in ("2", "3"):
