@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 
 from accounts import audit, credential_check, service_accounts
-from accounts.admin.fresh import is_fresh, sign_in_again
+from accounts.admin.fresh import FRESH_MINUTES, is_fresh, is_local, sign_in_again
 from accounts.admin.roles import may, open_to, user_of
 from accounts.admin.service_account_forms import AddSecretForm, TestForm
 from accounts.models import Role, ServiceAccount, ServiceAccountSecret
@@ -69,6 +69,9 @@ def secrets_page(request: HttpRequest, pk: Any) -> HttpResponse:
         "test_form": test_form,
         "may_rotate": may_rotate,
         "may_test": may(request, account, Role.MANAGE),
+        "is_fresh": is_fresh(request),
+        "fresh_minutes": FRESH_MINUTES,
+        "is_local": is_local(request),
         "uses": uses_of(account),
     }
     template = "admin/accounts/serviceaccount/secrets.html"

@@ -360,6 +360,18 @@ def test_a03_a_page_that_takes_a_secret_asks_before_it_is_typed(client, root):
     assert "Please sign in again" in text_of(client.get(page("add")))
 
 
+@pytest.mark.parametrize("name", ["secrets", "change"])
+def test_a03_a_page_with_more_on_it_has_no_field_for_a_secret_then(client, root, name):
+    """Globus shows a secret once; a form that is refused would lose it."""
+    account = make_service_account()
+    field = 'type="password"'
+    assert field in text_of(client.get(page(name, account)))
+    make_stale(client)
+    shown = text_of(client.get(page(name, account)))
+    assert field not in shown
+    assert "sign in again" in shown.lower()
+
+
 def test_a03_the_way_back_leads_to_the_same_page(client, root, sandbox):
     """What the button sends is what ``begin`` takes."""
     make_stale(client)
