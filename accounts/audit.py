@@ -55,3 +55,8 @@ def record(
     )
     counters.count("causeway_audit_entries_total", kind=kind, outcome=str(outcome))
     return event
+
+
+def path_of(request: HttpRequest) -> str:
+    """For a detail; what cannot be shown or stored is left out."""
+    return "".join(char for char in request.path if char.isprintable())[:200]

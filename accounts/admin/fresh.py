@@ -52,7 +52,7 @@ def sign_in_again(request: HttpRequest) -> HttpResponse:
             "admin:change:stale-sign-in",
             outcome=audit.Outcome.REFUSED,
             request=request,
-            page=request.path[:200],
+            page=audit.path_of(request),
         )
     context = {
         **admin.site.each_context(request),

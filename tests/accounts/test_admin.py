@@ -382,6 +382,33 @@ def test_a03_the_way_back_leads_to_the_same_page(client, root, sandbox):
     assert "max_age" in text_of(answer) or "prompt=login" in text_of(answer)
 
 
+@pytest.mark.parametrize("name", ["no-id", "%00", "%E2%80%AE"])
+def test_a05_whoever_is_refused_in_the_administration_is_written_down(client, name):
+    user = make_user()
+    client.force_login(user, backend=BACKEND)
+    address = f"/admin/accounts/serviceaccount/{name}/change/"
+    assert client.post(address).status_code == 403
+    event = AuditEvent.objects.get()
+    assert (event.kind, event.outcome) == ("admin:page:refuse", "refused")
+    assert (event.actor_id, event.detail["method"]) == (user.pk, "POST")
+    assert event.detail["page"].startswith("/admin/accounts/serviceaccount/")
+
+
+def test_a05_a_stranger_or_a_page_elsewhere_adds_no_entry(client):
+    assert client.get("/admin/accounts/serviceaccount/").status_code == 302
+    assert client.post("/login/globus/", {"collection": "x"}).status_code == 400
+    client.force_login(make_user(), backend=BACKEND)
+    assert client.get("/jobs/new/").status_code == 403
+    assert not AuditEvent.objects.exists()
+
+
+def test_a05_an_odd_address_with_an_old_sign_in_is_written_down(client, root):
+    make_stale(client)
+    address = "/admin/accounts/serviceaccount/%00/change/"
+    assert client.post(address).status_code == 403
+    assert kinds() == ["admin:change:stale-sign-in"]
+
+
 # --- switching off, deleting, revoking
 
 
