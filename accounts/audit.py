@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import HttpRequest
 
 from accounts.models import AuditEvent, User
-from portal import counters
+from portal import counters, current
 
 Outcome = AuditEvent.Outcome
 
@@ -39,6 +39,8 @@ def record(
     """
     if actor is None and request is not None and isinstance(request.user, User):
         actor = request.user
+    # From where and in which request is known also to those who are not told.
+    where = request or current.request()
     event = AuditEvent.objects.create(
         kind=kind,
         outcome=outcome,
@@ -47,9 +49,14 @@ def record(
         owner_key=owner.owner_key if owner else "",
         owner_name=str(owner)[:255] if owner else "",
         credential_id=credential_id,
-        address=request.META.get("REMOTE_ADDR") or None if request else None,
-        request_id=getattr(request, "request_id", ""),
+        address=where.META.get("REMOTE_ADDR") or None if where else None,
+        request_id=getattr(where, "request_id", ""),
         detail=detail,
     )
     counters.count("causeway_audit_entries_total", kind=kind, outcome=str(outcome))
     return event
+
+
+def path_of(request: HttpRequest) -> str:
+    """For a detail; what cannot be shown or stored is left out."""
+    return "".join(char for char in request.path if char.isprintable())[:200]

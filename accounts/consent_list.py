@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
 
+from accounts import work
 from accounts.clients import identity_client
 from accounts.models import User
+from portal.globus import scopes
 from portal.globus.errors import UnexpectedAnswer, globus_errors
 
 
 @dataclass(frozen=True)
 class Consent:
-    """:ivar within: how many consents it hangs on; 0 for what was asked for directly"""
+    """
+    :ivar within: how many consents it hangs on; 0 for what was asked for directly
+    :ivar collection: what the collection that it is about is called, where known
+    """
 
     scope: str
     within: int
     given_at: datetime | None
     used_at: datetime | None
+    collection: str = ""
 
 
 def consents_of(user: User) -> list[Consent]:
@@ -33,9 +40,18 @@ def consents_of(user: User) -> list[Consent]:
         answer = identity_client(user).get_consents(str(user.identity_id))
     try:
         rows = sorted(answer["consents"], key=lambda row: row["dependency_path"])
-        return [_consent(row) for row in rows]
+        found = [_consent(row) for row in rows]
     except (KeyError, TypeError, AttributeError) as err:
         raise UnexpectedAnswer(code="Consents") from err
+    names = work.of_people().collection_names(
+        user, scopes.collections_in(each.scope for each in found)
+    )
+    return [replace(each, collection=_name(each.scope, names)) for each in found]
+
+
+def _name(scope: str, names: Mapping[UUID, str]) -> str:
+    about = scopes.collections_in([scope])
+    return names.get(about.pop(), "") if len(about) == 1 else ""
 
 
 def _consent(row: Mapping[str, Any]) -> Consent:

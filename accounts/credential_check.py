@@ -21,6 +21,7 @@ from accounts import audit
 from accounts.models import ServiceAccount, ServiceAccountSecret
 from accounts.portal_client import client_for
 from accounts.secret import Secret
+from accounts.token_answers import is_token, taken_apart
 from accounts.vault import CannotOpen
 from portal.globus import scopes
 from portal.globus.errors import (
@@ -28,6 +29,7 @@ from portal.globus.errors import (
     GlobusFailure,
     GlobusUnreachable,
     RateLimited,
+    UnexpectedAnswer,
     globus_errors,
 )
 from portal.globus.transport import PAGE, retry_config, shared_transport
@@ -155,15 +157,19 @@ def _token(account: ServiceAccount, secret: Secret) -> Secret:
     """:raises _Refused: with the reason"""
     client = client_for(str(account.client_id), secret)
     try:
-        answer = client.oauth2_client_credentials_tokens(
-            requested_scopes=scopes.SERVICE_ACCOUNT_SCOPES[scopes.TRANSFER]
-        )
-        return Secret(answer.by_resource_server[scopes.TRANSFER]["access_token"])
+        with taken_apart():
+            answer = client.oauth2_client_credentials_tokens(
+                requested_scopes=scopes.SERVICE_ACCOUNT_SCOPES[scopes.TRANSFER]
+            )
+            token = answer.by_resource_server[scopes.TRANSFER]["access_token"]
     except globus_sdk.AuthAPIError as err:
         raise _auth_refusal(account, err) from None
-    except (globus_sdk.NetworkError, KeyError):
+    except (globus_sdk.NetworkError, UnexpectedAnswer):
         # Without its cause, which may quote the answer.
         raise _Refused(Verdict.NO_NETWORK) from None
+    if not is_token(token):
+        raise _Refused(Verdict.NO_NETWORK)
+    return Secret(token)
 
 
 def _auth_refusal(account: ServiceAccount, err: globus_sdk.AuthAPIError) -> _Refused:

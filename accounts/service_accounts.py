@@ -92,14 +92,14 @@ def add_secret(
 def promote(row: ServiceAccountSecret) -> None:
     """Makes a new or a retired secret the active one, which is then the retired one.
 
-    :raises WrongSlot: it is neither new nor retired
+    :raises WrongSlot: it is neither new nor retired, or somebody took it out
     """
     with transaction.atomic():
         account = _locked(row.service_account)
-        row.refresh_from_db()
-        if row.state == State.ACTIVE:
+        stored = account.secrets.filter(pk=row.pk).exclude(state=State.ACTIVE).first()
+        if stored is None:
             raise WrongSlot
-        _activate(account, row)
+        _activate(account, stored)
 
 
 def forget(row: ServiceAccountSecret) -> None:

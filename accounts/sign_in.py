@@ -33,6 +33,7 @@ from accounts.attempts import Attempt
 from accounts.clients import groups_client_with
 from accounts.models import User
 from accounts.secret import Secret
+from accounts.token_answers import is_token_entry
 from portal.globus import scopes
 from portal.globus.errors import (
     AccountDisabled,
@@ -43,11 +44,6 @@ from portal.globus.errors import (
     SignInUnverified,
 )
 from portal.globus.requirements import Requirement
-
-MAX_TOKEN_LENGTH = 8192
-LONGEST_SCOPE = 65_536
-#: ten years; an access token of Globus lasts two days
-LONGEST_LIFETIME_SECONDS = 315_360_000
 
 
 class GlobusSignIn(GlobusOpenIdConnect[Any]):
@@ -307,39 +303,6 @@ def checked_entries(
     if missing:
         raise ScopeNotGranted(scopes=missing)
     return entries
-
-
-def is_token_entry(entry: object) -> bool:
-    return (
-        isinstance(entry, Mapping)
-        and str(entry.get("token_type", "")).lower() == "bearer"
-        and callback.is_visible(text_in(entry, "access_token"), MAX_TOKEN_LENGTH)
-        and callback.is_visible(text_in(entry, "refresh_token"), MAX_TOKEN_LENGTH)
-        and callback.is_visible(text_in(entry, "resource_server"), 255)
-        and is_scope_string(entry.get("scope"))
-        and is_lifetime(entry.get("expires_in"))
-    )
-
-
-def text_in(entry: Mapping[str, Any], name: str) -> str:
-    value = entry.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def is_scope_string(value: object) -> bool:
-    """Visible ASCII and spaces (RFC 6749 section 3.3)."""
-    return (
-        isinstance(value, str)
-        and len(value) <= LONGEST_SCOPE
-        and value.isascii()
-        and value.isprintable()
-    )
-
-
-def is_lifetime(value: object) -> bool:
-    """Seconds, in a number that a date can take."""
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return is_number and 0 < value <= LONGEST_LIFETIME_SECONDS  # type: ignore[operator]
 
 
 def profile_text(value: object, longest: int = 255) -> str:

@@ -37,6 +37,7 @@ from accounts.service_accounts import (
     check_may_act_at,
     note_secret_use,
 )
+from accounts.token_answers import is_renewed_entry, taken_apart
 from accounts.vault import CannotOpen
 from portal.globus import scopes
 from portal.globus.errors import (
@@ -196,7 +197,7 @@ def grant_data_access(account: ServiceAccount, collection_ids: Iterable[str]) ->
     check_enabled(account)
     _refuse_unlisted(account, scopes.TRANSFER)
     client = auth_client(account)
-    with globus_errors():
+    with globus_errors(), taken_apart():
         client.oauth2_client_credentials_tokens(
             requested_scopes=scopes.with_data_access(collection_ids)
         )
@@ -232,7 +233,8 @@ def _renew_unless_busy(principal: Principal, row: Token) -> Token | None:
     try:
         return renew(principal, row, wait=False)
     except GlobusFailure as err:
-        if not err.passing:
+        # The one at hand still works, whatever stood in Auth's place.
+        if not err.passing and not isinstance(err, UnexpectedAnswer):
             raise
         logger.warning("Token %s was not renewed ahead of time: %s", row.pk, err.code)
         return None
@@ -323,8 +325,10 @@ def _ask_auth(principal: Principal, row: Token) -> None:
     except globus_sdk.NetworkError as err:
         raise GlobusUnreachable from err
     entry = answer.by_resource_server.get(row.resource_server)
-    if entry is None or not entry.get("access_token"):
+    if entry is None:
         raise UnexpectedAnswer(code="WrongResourceServer")
+    if not is_renewed_entry(entry):
+        raise UnexpectedAnswer(code="TokenAnswer")
     row.put(
         access_token=entry["access_token"],
         refresh_token=entry.get("refresh_token"),
@@ -342,16 +346,19 @@ def _refreshed(row: Token) -> globus_sdk.OAuthTokenResponse:
         raise SignInRequired(code="CannotOpen") from err
     if refresh_token is None:
         raise SignInRequired(code="NoRefreshToken")
-    return portal_auth_client().oauth2_refresh_token(refresh_token.reveal())
+    client = portal_auth_client()
+    with taken_apart():
+        return client.oauth2_refresh_token(refresh_token.reveal())
 
 
 def _by_credentials(
     account: ServiceAccount, resource_server: str
 ) -> globus_sdk.OAuthTokenResponse:
     check_may_act_at(account, resource_server)
-    answer = auth_client(account).oauth2_client_credentials_tokens(
-        requested_scopes=scopes.SERVICE_ACCOUNT_SCOPES[resource_server]
-    )
+    client = auth_client(account)
+    requested = scopes.SERVICE_ACCOUNT_SCOPES[resource_server]
+    with taken_apart():
+        answer = client.oauth2_client_credentials_tokens(requested_scopes=requested)
     note_secret_use(account)
     return answer
 

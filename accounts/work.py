@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib import import_module
 from typing import Any, Protocol, cast
+from uuid import UUID
 
 from django.conf import settings
 
@@ -22,6 +24,9 @@ class WorkOfPeople(Protocol):
 
     def known_about(self, user: User) -> dict[str, Any]:
         """Their work in plain values."""
+
+    def collection_names(self, user: User, ids: Collection[UUID]) -> dict[UUID, str]:
+        """What Globus called them last, for those that their work was about."""
 
     def forget(self, user: User) -> None:
         """Takes out the rows of their own work."""

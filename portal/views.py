@@ -3,7 +3,9 @@
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
+from accounts import audit
 from portal.globus.errors import PortalError
 from portal.middleware import failure_page
 
@@ -45,6 +47,15 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 @login_not_required
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    is_of_admin = request.path.startswith(reverse("admin:index"))
+    if is_of_admin and request.user.is_authenticated:
+        audit.record(
+            "admin:page:refuse",
+            outcome=audit.Outcome.REFUSED,
+            request=request,
+            method=request.method,
+            page=audit.path_of(request),
+        )
     return failure_page(request, NotYours())
 
 

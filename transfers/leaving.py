@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 from django.template.defaultfilters import pluralize
@@ -47,6 +49,15 @@ def consequences(user: User) -> list[str]:
 def obstacles(user: User) -> list[str]:
     jobs = Job.objects.filter(owner=user).order_by("name")
     return [f"You own the job “{job.name}”." for job in jobs]
+
+
+def collection_names(user: User, ids: Collection[UUID]) -> dict[UUID, str]:
+    mine = Transfer.objects.owned_by(user).order_by("created_at")
+    found: dict[UUID, str] = {}
+    for end in ("source", "destination"):
+        named = mine.filter(**{f"{end}_id__in": ids}).exclude(**{f"{end}_name": ""})
+        found |= dict(named.values_list(f"{end}_id", f"{end}_name"))
+    return found
 
 
 def known_about(user: User) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
@@ -155,13 +156,24 @@ class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
         }
         return super().changelist_view(request, context)
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """:raises IncorrectLookupParameters: also for a NUL, which is no text"""
+        filters = {**request.GET.dict(), SEARCH_VAR: ""}  # the search says so itself
+        if "\0" in "".join([*filters, *filters.values()]):
+            raise IncorrectLookupParameters("NUL")
+        return super().get_changelist_instance(request)
+
     def export(self, request: HttpRequest, form: str) -> HttpResponseBase:
         """What the list shows, all pages of it, oldest first. Is itself an entry."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if form not in EXPORTS or request.method != "POST":
             raise Http404
-        listed: ChangeList = self.get_changelist_instance(request)
+        try:
+            listed: ChangeList = self.get_changelist_instance(request)
+        except IncorrectLookupParameters as err:
+            # The list shows itself without filters then; a file would be too much.
+            raise BadRequest("filter") from err
         latest = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
         # Nothing that is written while the file is on its way, such as this export.
         rows = listed.get_queryset(request).filter(pk__lte=latest or 0).order_by("pk")

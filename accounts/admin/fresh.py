@@ -22,6 +22,11 @@ def is_fresh(request: HttpRequest) -> bool:
     return sessions.signed_in_within(request, minutes=FRESH_MINUTES)
 
 
+def is_local(request: HttpRequest) -> bool:
+    """Whether signing in again is not done at Globus."""
+    return getattr(request.user, "identity_id", None) is None
+
+
 def needs_fresh_sign_in(view: View) -> View:
     """For methods of a ``ModelAdmin``: what was sent is left alone, and said so.
 
@@ -47,7 +52,7 @@ def sign_in_again(request: HttpRequest) -> HttpResponse:
             "admin:change:stale-sign-in",
             outcome=audit.Outcome.REFUSED,
             request=request,
-            page=request.path[:200],
+            page=audit.path_of(request),
         )
     context = {
         **admin.site.each_context(request),
@@ -55,6 +60,6 @@ def sign_in_again(request: HttpRequest) -> HttpResponse:
         "minutes": FRESH_MINUTES,
         "back": request.get_full_path(),
         "was_sent": request.method == "POST",
-        "is_local": getattr(request.user, "identity_id", None) is None,
+        "is_local": is_local(request),
     }
     return TemplateResponse(request, "admin/sign_in_again.html", context, status=403)

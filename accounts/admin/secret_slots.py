@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 
 from accounts import audit, credential_check, service_accounts
-from accounts.admin.fresh import is_fresh, sign_in_again
+from accounts.admin.fresh import FRESH_MINUTES, is_fresh, is_local, sign_in_again
 from accounts.admin.roles import may, open_to, user_of
 from accounts.admin.service_account_forms import AddSecretForm, TestForm
 from accounts.models import Role, ServiceAccount, ServiceAccountSecret
@@ -31,13 +31,15 @@ def secrets_page(request: HttpRequest, pk: Any) -> HttpResponse:
     """The slots: add, test, promote, go back, take out."""
     account = get_object_or_404(open_to(request, Role.MANAGE, Role.ROTATE), pk=pk)
     may_rotate = may(request, account, Role.ROTATE)
-    add_form, test_form = AddSecretForm(), _test_form(account)
+    add_form = AddSecretForm()
+    sent: TestForm | None = None
     do = request.POST.get("do", "") if request.method == "POST" else ""
     if do == "test":
-        test_form = TestForm(request.POST)
-        if test_form.is_valid():
-            _test(request, account, test_form)
-            return redirect(request.path)
+        sent = TestForm(request.POST, auto_id=_field_ids(request.POST.get("secret")))
+        if sent.is_valid():
+            _test(request, account, sent)
+            # The same folder is likely to be tried with the other secret as well.
+            return redirect(f"{request.path}{sent.as_query()}")
     elif do:
         if not may_rotate:
             raise PermissionDenied
@@ -48,6 +50,7 @@ def secrets_page(request: HttpRequest, pk: Any) -> HttpResponse:
         if do != "add" or add_form.is_valid():
             _rotate(request, account, do, add_form)
             return redirect(request.path)
+    folder = _folder_to_test(request, account)
     rows = [
         {
             "secret": secret,
@@ -56,7 +59,11 @@ def secrets_page(request: HttpRequest, pk: Any) -> HttpResponse:
                 secret.last_test_result,  # type: ignore[call-overload]
                 "",
             ),
-            "test_form": test_form,
+            "test_form": (
+                sent
+                if sent is not None and request.POST.get("secret") == str(secret.pk)
+                else TestForm(initial=folder, auto_id=_field_ids(secret.pk))
+            ),
         }
         for secret in account.secrets.select_related("created_by")
     ]
@@ -66,9 +73,11 @@ def secrets_page(request: HttpRequest, pk: Any) -> HttpResponse:
         "account": account,
         "rows": rows,
         "add_form": add_form,
-        "test_form": test_form,
         "may_rotate": may_rotate,
         "may_test": may(request, account, Role.MANAGE),
+        "is_fresh": is_fresh(request),
+        "fresh_minutes": FRESH_MINUTES,
+        "is_local": is_local(request),
         "uses": uses_of(account),
     }
     template = "admin/accounts/serviceaccount/secrets.html"
@@ -135,11 +144,16 @@ def _named_secret(
     return get_object_or_404(account.secrets.select_related("service_account"), pk=pk)
 
 
-def _test_form(account: ServiceAccount) -> TestForm:
-    """Filled in with what the first of its jobs reads."""
+def _folder_to_test(request: HttpRequest, account: ServiceAccount) -> dict[str, str]:
+    """What was tested last, else what the first of its jobs reads."""
+    if request.GET.get("collection"):
+        return {name: request.GET.get(name, "") for name in ("collection", "path")}
     job = account.jobs.order_by("name").first()
     if job is None:
-        return TestForm(initial={"path": "/"})
-    return TestForm(
-        initial={"collection": job.source_collection, "path": job.source_path}
-    )
+        return {"path": "/"}
+    return {"collection": str(job.source_collection), "path": job.source_path}
+
+
+def _field_ids(secret: object) -> str:
+    """Of one slot's fields; a label must not lead to another slot's."""
+    return f"id_{secret}_%s"

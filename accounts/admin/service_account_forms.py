@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django import forms
 from django.utils import timezone
@@ -93,6 +94,14 @@ class TestForm(forms.Form):
             return None
         where = self.cleaned_data.get("path") or "/"
         return credential_check.Folder(collection, where)
+
+    def as_query(self) -> str:
+        """After ``is_valid``; nothing if no folder was named."""
+        folder = self.folder()
+        if folder is None:
+            return ""
+        named = {"collection": folder.collection_id, "path": folder.path}
+        return f"?{urlencode(named)}"
 
 
 class AddSecretForm(forms.Form):

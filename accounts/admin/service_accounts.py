@@ -109,7 +109,9 @@ class ServiceAccountAdmin(admin.ModelAdmin[ServiceAccount]):
         fields = ["name", "client_id", "purpose", "owner", "allowed_servers"]
         if obj is None:
             return [*fields, "new_secret"]
-        if may(request, obj, Role.ROTATE) and may(request, obj, Role.MANAGE):
+        may_replace = may(request, obj, Role.ROTATE) and may(request, obj, Role.MANAGE)
+        # What is typed with an old sign-in would be lost.
+        if may_replace and is_fresh(request):
             fields.append("new_secret")
         shown = ["enabled", "created_at"]
         return [

@@ -34,7 +34,7 @@ from tests.factories import (
     make_transfer,
     make_user,
 )
-from tests.flows import REFRESH, come_back, person
+from tests.flows import REFRESH, begin, come_back, person
 from transfers.models import AskedTimer, Transfer
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0"
@@ -210,6 +210,24 @@ def test_consents_are_shown_as_globus_has_them(transactional_db, visit):
     shown = text_of(visit("ada").get("/account/consents/"))
     assert "see your collections, list folders, and start and watch transfers" in shown
     assert "/v2/web/consents" in shown
+
+
+def test_a_consent_names_the_collection_where_its_name_is_known(
+    transactional_db, visit, sandbox
+):
+    browser = visit("ada")
+    address = begin(browser, collection=[seed.RESEARCH])
+    come_back(browser, sandbox.approve(address, "ada"))
+    make_transfer(make_user(), source_id=seed.RESEARCH, source_name="Somebody else's")
+    shown = text_of(browser.get("/account/consents/"))
+    assert f"reach the data on collection {seed.RESEARCH}" in shown
+
+    ada = person("ada")
+    make_transfer(ada, destination_id=seed.RESEARCH, destination_name="Re\u202esearch")
+    shown = text_of(browser.get("/account/consents/"))
+    assert seed.RESEARCH not in shown
+    assert "reach the data on collection" in shown
+    assert "\u202e" not in shown
 
 
 def test_consents_that_globus_does_not_tell_are_no_empty_list(

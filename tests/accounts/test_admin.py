@@ -360,6 +360,18 @@ def test_a03_a_page_that_takes_a_secret_asks_before_it_is_typed(client, root):
     assert "Please sign in again" in text_of(client.get(page("add")))
 
 
+@pytest.mark.parametrize("name", ["secrets", "change"])
+def test_a03_a_page_with_more_on_it_has_no_field_for_a_secret_then(client, root, name):
+    """Globus shows a secret once; a form that is refused would lose it."""
+    account = make_service_account()
+    field = 'type="password"'
+    assert field in text_of(client.get(page(name, account)))
+    make_stale(client)
+    shown = text_of(client.get(page(name, account)))
+    assert field not in shown
+    assert "sign in again" in shown.lower()
+
+
 def test_a03_the_way_back_leads_to_the_same_page(client, root, sandbox):
     """What the button sends is what ``begin`` takes."""
     make_stale(client)
@@ -368,6 +380,33 @@ def test_a03_the_way_back_leads_to_the_same_page(client, root, sandbox):
     answer = client.post("/login/globus/", {"next": page("add"), "fresh": "1"})
     assert answer.status_code == 200
     assert "max_age" in text_of(answer) or "prompt=login" in text_of(answer)
+
+
+@pytest.mark.parametrize("name", ["no-id", "%00", "%E2%80%AE"])
+def test_a05_whoever_is_refused_in_the_administration_is_written_down(client, name):
+    user = make_user()
+    client.force_login(user, backend=BACKEND)
+    address = f"/admin/accounts/serviceaccount/{name}/change/"
+    assert client.post(address).status_code == 403
+    event = AuditEvent.objects.get()
+    assert (event.kind, event.outcome) == ("admin:page:refuse", "refused")
+    assert (event.actor_id, event.detail["method"]) == (user.pk, "POST")
+    assert event.detail["page"].startswith("/admin/accounts/serviceaccount/")
+
+
+def test_a05_a_stranger_or_a_page_elsewhere_adds_no_entry(client):
+    assert client.get("/admin/accounts/serviceaccount/").status_code == 302
+    assert client.post("/login/globus/", {"collection": "x"}).status_code == 400
+    client.force_login(make_user(), backend=BACKEND)
+    assert client.get("/jobs/new/").status_code == 403
+    assert not AuditEvent.objects.exists()
+
+
+def test_a05_an_odd_address_with_an_old_sign_in_is_written_down(client, root):
+    make_stale(client)
+    address = "/admin/accounts/serviceaccount/%00/change/"
+    assert client.post(address).status_code == 403
+    assert kinds() == ["admin:change:stale-sign-in"]
 
 
 # --- switching off, deleting, revoking

@@ -11,12 +11,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, connections, transaction
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import audit, sealing
 from accounts.models import AuditEvent, AuditSeal, AuditUnsealed, User
 from sandbox import seed
-from tests.factories import make_user
+from tests.factories import make_service_account, make_token, make_user
 from tests.flows import person, sign_in
 
 TABLES = ("accounts_auditevent", "accounts_auditseal")
@@ -188,6 +189,20 @@ def test_verify_names_a_seal_that_was_changed():
     assert "seal 2 was changed" in says
 
 
+def test_an_entry_whose_seal_was_made_to_fit_shows_at_the_next_one():
+    """What makes it a chain: each seal covers the one before."""
+    first, second, third = write(3)
+    sealing.seal_new()
+    before = AuditSeal.objects.get(event_id=first.pk).digest
+    tamper("UPDATE accounts_auditevent SET actor_name = 'x' WHERE id = %s", second.pk)
+    second.refresh_from_db()
+    fitting = sealing.digest_of(second, 2, before)
+    tamper("UPDATE accounts_auditseal SET digest = %s WHERE number = 2", fitting)
+    code, says = verify()
+    assert code == 1
+    assert f"Entry {third.pk} or seal 3 was changed." in says
+
+
 def test_a_chain_that_was_cut_and_written_anew_does_not_fit_what_was_noted():
     events = write(4)
     sealing.seal_new()
@@ -292,6 +307,28 @@ def test_a05_sign_ins_and_refusals_are_written_down(sandbox):
         "NotAllowedIn",
         "SignInNotOurs",
     ]
+
+
+def test_a05_who_and_where_stands_in_every_entry_of_the_administration(client):
+    """Also in those of what is done further down, where the request is not at hand."""
+    root = make_user(is_staff=True, is_superuser=True)
+    client.force_login(root, backend="accounts.sign_in.GlobusSignIn")
+    targets = {"serviceaccount": make_service_account(), "user": make_user()}
+    for kind, target in targets.items():
+        make_token(target)
+        for step in ("switch_off", "switch_on", "revoke"):
+            address = reverse(f"admin:accounts_{kind}_{step}", args=[target.pk])
+            answer = client.post(address, {"reason": "on a whim"})
+            written = AuditEvent.objects.filter(request_id=answer["X-Request-Id"])
+            assert written.exists() or step == "revoke"
+    for event in AuditEvent.objects.all():
+        assert (event.actor_id, event.address) == (root.pk, "127.0.0.1"), event
+        assert event.request_id, event
+
+
+def test_a_worker_is_in_no_request():
+    [event] = write()
+    assert (event.request_id, event.address) == ("", None)
 
 
 def entries(kind):

@@ -226,6 +226,25 @@ def test_w04_no_cell_is_a_formula(root):
     ]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "no_such_column=1",
+        "at__year=0",
+        "at__year=2026&at__month=13",
+        "at__gte=yesterday",
+        "actor_id__exact=x",
+        "outcome__exact=%00",
+        "%00=1",
+    ],
+)
+def test_a_filter_that_makes_no_sense_breaks_nothing_and_exports_nothing(root, query):
+    assert root.get(f"{LIST}?{query}", follow=True).status_code in (200, 400)
+    answer = export(root, "csv", f"?{query}")
+    assert answer.status_code == 400
+    assert not AuditEvent.objects.filter(kind="audit:entries:export").exists()
+
+
 def test_an_export_is_a_post_of_a_known_form(root):
     address = reverse("admin:accounts_auditevent_export", args=["csv"])
     assert root.get(address).status_code == 404

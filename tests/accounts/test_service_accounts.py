@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from uuid import UUID
 
@@ -152,6 +153,26 @@ def test_a_test_is_a_post(client, sandbox):
     assert sandbox.requests() == []
 
 
+def test_each_slot_has_fields_of_its_own_and_the_folder_stays_in_them(client, sandbox):
+    root = make_user(is_staff=True, is_superuser=True)
+    client.force_login(root, backend="accounts.sign_in.GlobusSignIn")
+    account = make_service_account()
+    other = service_accounts.add_secret(account, "x", label="x", by=root)
+    page = reverse("admin:accounts_serviceaccount_secrets", args=[account.pk])
+    fields = {"do": "test", "secret": str(active(account).pk)}
+    folder = {"collection": seed.HARVEST, "path": "/sensors/"}
+
+    shown = client.post(page, fields | folder, follow=True).content.decode()
+    assert shown.count(f'value="{seed.HARVEST}"') == 2
+    assert shown.count('value="/sensors/"') == 2
+    ids = re.findall(r' id="([^"]+)"', shown)
+    assert len(ids) == len(set(ids)), ids
+
+    shown = client.post(page, fields | {"collection": "x"}).content.decode()
+    assert shown.count("Enter a valid UUID.") == 1
+    assert f'for="id_{other.pk}_collection"' in shown
+
+
 # --- two slots
 
 
@@ -182,6 +203,16 @@ def test_a_rotation_forth_and_back(sandbox):
     service_accounts.promote(new)
     service_accounts.forget(old)
     assert [*account.secrets.all()] == [new]
+
+
+def test_a_secret_that_somebody_took_out_meanwhile_is_not_promoted():
+    """Both had the page open; the page of the second one was older."""
+    account = make_service_account()
+    row = service_accounts.add_secret(account, "x", label="x", by=account.owner)
+    service_accounts.forget(ServiceAccountSecret.objects.get(pk=row.pk))
+    with pytest.raises(service_accounts.WrongSlot):
+        service_accounts.promote(row)
+    assert [*account.secrets.all()] == [active(account)]
 
 
 def test_of_the_retired_secrets_the_latest_is_kept(sandbox):

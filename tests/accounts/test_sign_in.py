@@ -16,10 +16,10 @@ from accounts.metadata import check_discovery
 from accounts.models import AuditEvent, Session, Token, User
 from accounts.sign_in import (
     identity_from,
-    is_token_entry,
     linked_identities,
     profile_text,
 )
+from accounts.token_answers import is_token_entry
 from portal.globus import scopes
 from portal.globus.errors import AccountDisabled, SignInUnverified
 from sandbox import seed

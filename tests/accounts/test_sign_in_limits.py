@@ -10,16 +10,18 @@ from unittest import mock
 import pytest
 from celery.schedules import crontab
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from social_django.models import Association, Nonce, Partial, UserSocialAuth
 
 from accounts import attempts
 from accounts.models import Allowance, AuditEvent, Session, Token, User
+from accounts.sign_in import lock_identity
 from portal import limits
 from portal.globus.errors import TooMany
 from portal.sessions import SessionStore
 from portal.tasks import clean_up
+from sandbox import seed
 from tests.factories import make_user
 from tests.flows import begin, come_back, sign_in
 
@@ -92,6 +94,37 @@ def test_l22_six_first_sign_ins_at_once_are_one_person(sandbox):
     assert UserSocialAuth.objects.count() == 1
     assert Token.objects.count() == 3
     assert len(sandbox.requests(TOKEN_ROUTE)) == 6, "one for each attempt"
+
+
+@at_once
+def test_l22_a_sign_in_waits_for_another_of_the_same_identity(browser, sandbox):
+    """The lock itself; one row per identity would be kept by the database as well."""
+    address = sandbox.approve(begin(browser), "ada")
+    answers = []
+
+    def come_in():
+        answers.append(come_back(browser, address))
+        connection.close()
+
+    other = threading.Thread(target=come_in)
+    with transaction.atomic():
+        lock_identity(seed.ADA_ID)
+        other.start()
+        tries = iter(range(500))
+        while not somebody_waits_for_a_lock() and next(tries, None) is not None:
+            other.join(0.02)
+        assert somebody_waits_for_a_lock()
+        assert answers == []
+    other.join(30)
+    assert [answer.status_code for answer in answers] == [302]
+
+
+def somebody_waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        )
+        return cursor.fetchone()[0] > 0
 
 
 @at_once
