@@ -331,11 +331,11 @@ export class Grid {
     entry.className = row.isFolder ? "entry entry-dir" : "entry";
     const sign = row.isFolder ? "folder" : row.isLink || row.kind === 2 ? "link" : row.kind === 1 ? "file" : "unknown";
     const text = document.createElement("span");
-    const path = row.isFolder ? this.inner(row.name) : null;
-    if (path === null) text.append(inert(row.name));
+    const address = this.leadsTo(row);
+    if (address === null) text.append(inert(row.name));
     else {
       const link = document.createElement("a");
-      link.href = this.form.dataset.entering + encodeURIComponent(path);
+      link.href = address;
       link.tabIndex = -1;
       link.draggable = false;
       link.append(inert(row.name));
@@ -353,6 +353,14 @@ export class Grid {
   }
 
   /** The path of a folder in this one; nothing when its name cannot stand in a path. */
+  /** The folder's page, or the one that shows the file; null where a name cannot be asked for. */
+  leadsTo(row) {
+    const path = this.inner(row.name);
+    if (path === null || (!row.isFolder && row.kind !== 1)) return null;
+    const { entering, previewing } = this.form.dataset;
+    return row.isFolder ? entering + encodeURIComponent(path) : previewing + encodeURIComponent(path.slice(0, -1));
+  }
+
   inner(name) {
     const isOdd = /[\p{Cc}\p{Cs}/]/u.test(name) || name === "." || name === ".." || name === "";
     return isOdd ? null : `${this.path}${name}/`;
@@ -482,7 +490,9 @@ export class Grid {
     const row = this.row(index);
     if (!row) return;
     const path = row.isFolder ? this.inner(row.name) : null;
+    const address = this.leadsTo(row);
     if (path !== null) this.page.go(this.page.opening(this.side, path), { side: this.side });
+    else if (address !== null) window.location.assign(address);
     else this.page.say(row.isFolder ? "A folder of this name cannot be opened here. Rename it first." : `${inertText(row.name)} is no folder`);
   }
 

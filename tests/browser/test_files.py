@@ -140,6 +140,14 @@ def test_panes_move_on_their_own_swap_and_close(page_of, site):
     assert names(page, "destination") == ["figures", "paper.tex"]
 
 
+def test_enter_on_a_file_shows_it_or_says_why_not(page_of, site):
+    page = page_of("ada")
+    page.goto(site.url + at("/Documents/"))
+    grid(page)
+    cell(page, "paper.tex").get_by_role("link").click()
+    page.wait_for_url("**/preview/?path=**paper.tex")
+
+
 def test_by_keys_alone(page_of, site):
     page = page_of("ada")
     page.goto(site.url + at("/"))

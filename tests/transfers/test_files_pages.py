@@ -567,6 +567,15 @@ def test_a_consent_in_the_middle_of_a_new_folder(ada, sandbox):
     assert "after consent" in shown
 
 
+def test_a_file_leads_to_its_preview_and_a_folder_to_what_one_does_there(ada):
+    page = ada.get("/files/", at()).content.decode()
+    of_laptop = f"/collections/{seed.LAPTOP}"
+    assert f'href="{of_laptop}/preview/?path=/Documents/paper.tex"' in page
+    assert f'data-previewing="{of_laptop}/preview/?path="' in page
+    assert f'href="{of_laptop}/upload/?path=%2FDocuments%2F"' in page
+    assert f"/bookmarks/new/?collection_id={seed.LAPTOP}" in page
+
+
 def test_a_session_that_ended_while_a_form_was_open(ada, sandbox):
     form = pick(ada, "paper.tex") | {"do": "rename", "name": "kept.tex"}
     Session.objects.all().delete()

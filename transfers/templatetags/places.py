@@ -45,6 +45,14 @@ def upload_url(collection_id: UUID | str, path: str = "") -> str:
 
 
 @register.simple_tag
+def bookmark_url(collection_id: UUID | str, path: str) -> str:
+    """The form that keeps a folder among the person's bookmarks."""
+    return _with_query(
+        "transfers:bookmark_new", collection_id=str(collection_id), path=path
+    )
+
+
+@register.simple_tag
 def upload_file_url(collection_id: UUID | str, path: str) -> str:
     """Where a script PUTs one file, once ``&name=`` is added."""
     return _of_file("transfers:upload_file", collection_id, path=path)

@@ -161,17 +161,25 @@ class Pane:
 
     @property
     def shown(self) -> list[tuple[Row, str]]:
-        """Rows, and where those that can be opened lead."""
+        """Rows, and where folders and files lead."""
         assert self.folder is not None
-        ahead, path_of = self.entering, self.folder.path_of
+        ways, path_of = (self.entering, self.previewing), self.folder.path_of
         return [
-            (row, self._leads_to(ahead, path_of(row.name)) if row.is_folder else "")
-            for row in self.rows
+            (row, self._leads_to(*ways, row, path_of(row.name))) for row in self.rows
         ]
 
     @staticmethod
-    def _leads_to(ahead: str, path: str) -> str:
-        return f"{ahead}{quote(path)}/" if path else ""
+    def _leads_to(entering: str, previewing: str, row: Row, path: str) -> str:
+        if not path:
+            return ""
+        if row.is_folder:
+            return f"{entering}{quote(path)}/"
+        return f"{previewing}{quote(path)}" if row.type == "file" else ""
+
+    @property
+    def previewing(self) -> str:
+        """The address that shows a file, but for the file's path."""
+        return f"{reverse('transfers:preview', args=[self.collection_id])}?path="
 
     @property
     def path(self) -> str:
