@@ -94,7 +94,7 @@ def test_one_pane_by_mouse(page_of, site):
     page.get_by_text("1 item picked").wait_for()
     page.go_back()
     grid(page)
-    page.locator("#origin").get_by_role("link", name="Up").click()
+    page.locator("#origin").get_by_role("link", name="Up", exact=True).click()
     cell(page, "Documents").wait_for()
     assert focused(page) == "Documents"  # where it came from
     page.go_back()
