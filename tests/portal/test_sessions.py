@@ -247,7 +247,7 @@ def test_s04_what_pages_ask_for_by_themselves_is_marked():
         for view in views
         if callable(view) and getattr(view, "asked_by_page", False)
     }
-    assert marked == {"overview", "progress", "run_progress"}
+    assert marked == {"overview", "progress", "rows", "run_progress"}
 
 
 def test_s04_a_tab_that_is_left_open_keeps_nobody_signed_in(clock):

@@ -81,9 +81,9 @@ def test_check_10_a_used_code_is_a_page_of_the_portal(browser, sandbox):
     assert [one["status"] for one in sandbox.requests(TOKEN_ROUTE)] == [401, 401]
 
 
-def test_check_11_a_refusal_is_auth_canceled(browser, sandbox, caplog):
+def test_check_11_a_refusal_is_told_from_a_failure(browser, sandbox, caplog):
     answer = sign_in(browser, sandbox, "ada", allow=False)
-    assert "AuthCanceled" in caplog.text
+    assert "SignInDeclined" in caplog.text
     assert answer.status_code == 403
     assert not is_signed_in(browser)
     assert sandbox.requests(TOKEN_ROUTE) == []
