@@ -225,7 +225,8 @@ def test_staff_run_a_job(page_of, site):
     page.get_by_label("Reason").fill("to see")
     page.get_by_role("button", name="Run now").click()
     page.get_by_text("Succeeded", exact=True).first.wait_for()
-    assert page.get_by_text("/home/share/godata/file1.txt").is_visible()
+    page.get_by_role("link", name="See the inventory").click()
+    page.get_by_text("file1.txt").first.wait_for()
 
 
 def test_hostile_names_do_nothing(page_of, site):
