@@ -126,7 +126,7 @@ class Walkthrough:
             f"&destination_path={quote(destination.path)}"
         )
         pick = page.form_to(TRANSFER_FORM)
-        pick = pick.filled(item=pick.choices.get("item", []))
+        pick = pick.filled(pick=pick.choices.get("pick", []))
         page = self.browser.submit(page, pick)
         form = page.form_to(TRANSFER_FORM).filled(label="Demo", do="send")
         self.watch(self.browser.submit(page, form))
