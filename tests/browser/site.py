@@ -121,5 +121,5 @@ def allow(page: Page, site: Site, username: str = "ada") -> None:
 
 
 def give_consent(page: Page, site: Site, username: str = "ada") -> None:
-    page.get_by_role("button", name="Give consent at Globus").click()
+    page.get_by_role("button", name="Give consent at Globus").first.click()
     allow(page, site, username)

@@ -84,7 +84,7 @@ def test_l17_a_step_up_over_tls(open_page, site, script):
     page.get_by_role("button", name="Sign in with Globus").click()
     allow(page, site)
     page.wait_for_url(re.compile(r".*/files/\?origin_id=.*"))
-    assert page.locator("[data-pick]").count()
+    page.locator("#origin .c-name").first.wait_for()
     assert cookies_of(page)["__Host-sessionid"]["value"] != old, "S04"
 
 
