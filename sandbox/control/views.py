@@ -29,7 +29,7 @@ from sandbox.models import (
     Token,
 )
 from sandbox.runtime import runtime
-from sandbox.transfer import lazy, limits, paths, pauses
+from sandbox.transfer import files, lazy, limits, paths, pauses
 from sandbox.transfer.errors import TransferFailure
 from sandbox.wire import wire
 
@@ -141,6 +141,7 @@ def reset_all(asked: Document) -> Document:
         clock.reset()
         lazy.reset()
         planting.replant()
+        files.forget_uses()
         planting.register_redirect_uris(runtime.redirect_uris)
         wire.clear_log()
     finally:

@@ -96,13 +96,23 @@ def _touch(caller: Caller, collection: Collection) -> None:
     last = collection.last_accessed_at
     if last is None or abs(now - last) > 60:
         Collection.objects.filter(pk=collection.pk).update(last_accessed_at=now)
-    mine = CollectionUse.objects.filter(
-        identity=caller.identity, collection=collection
-    ).first()
-    if mine is None or abs(now - mine.used_at) > 60:
+    use = caller.identity.pk, collection.pk
+    noted = _uses.get(use)
+    if noted is None or abs(now - noted) > 60:
         CollectionUse.objects.update_or_create(
             identity=caller.identity, collection=collection, defaults={"used_at": now}
         )
+        _uses[use] = now
+
+
+#: when this process last wrote down that an identity used a collection; a question to
+#: the database for each listing would cost a tenth of it
+_uses: dict[tuple[str, str], float] = {}
+
+
+def forget_uses() -> None:
+    """After the rows have changed otherwise."""
+    _uses.clear()
 
 
 def _listed(request: HttpRequest, where: Place) -> list[listing.Entry]:
