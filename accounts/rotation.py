@@ -253,6 +253,7 @@ def add_primary_key(path: Path) -> str:
             os.fsync(handle)
         Path(name).replace(path)
     except BaseException:
+        # Also when stopped by a signal: half a key ring must not stay behind.
         Path(name).unlink(missing_ok=True)
         raise
     return key_id.hex()

@@ -333,6 +333,7 @@ def _read_head(response: Any) -> Answer:
     try:
         return _answer(response)
     except BaseException:
+        # Whatever ends it, also a worker that stops: the connection is not used again.
         response.close()
         response.release_conn()
         raise

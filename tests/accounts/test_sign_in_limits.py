@@ -287,8 +287,11 @@ def test_l29_a_clock_that_was_set_back_locks_nobody_out(rf, clock):
     request.user = None
     one = (limits.Limit(1, limits.MINUTE),)
     limits.take("x", request, one)
+    with pytest.raises(TooMany):
+        limits.take("x", request, one)
     clock.advance(days=-1)
     limits.take("x", request, one)
+    assert len(Allowance.objects.get().taken) == 1
 
 
 @pytest.mark.parametrize(

@@ -536,7 +536,8 @@ def test_a_run_follows_its_transfer(globus, running, facts, state):
     poll(account)
     run.refresh_from_db()
     assert run.state == state
-    assert run.error_code == ("" if state != "failed" else "EXPIRED") or run.is_finished
+    codes = {"failed": "EXPIRED", "cancelled": "CANCELED"}
+    assert run.error_code == codes.get(state, "")
 
 
 def test_a_run_stalls_by_faults_without_movement_and_goes_on_again(globus, running):
