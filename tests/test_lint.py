@@ -45,6 +45,15 @@ def test_an_ordinary_template_is_not(markup):
 
 
 @pytest.mark.parametrize(
+    "markup", ['<select class="form-select">', '{"class": "a is-valid"}']
+)
+def test_a_class_whose_picture_the_policy_refuses_is_found(markup):
+    (finding,) = lint.findings(lint.ROOT / "a.html", markup, lint.DRAWN_WITH_DATA)
+
+    assert finding.startswith("a.html:1: ")
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("portal/views.py", "from django.utils.safestring import mark" + "_safe"),

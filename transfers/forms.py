@@ -42,10 +42,7 @@ class LookMixin:
                 forms.CheckboxInput | forms.HiddenInput | forms.CheckboxSelectMultiple,
             ):
                 continue
-            is_select = isinstance(widget, forms.Select)
-            widget.attrs.setdefault(
-                "class", "form-select" if is_select else "form-control"
-            )
+            widget.attrs.setdefault("class", "form-control")
 
 
 class PathField(forms.CharField):
