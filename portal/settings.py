@@ -283,6 +283,7 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TASK_SOFT_TIME_LIMIT = 3300  # seconds; prefork queue only
 CELERY_TASK_TIME_LIMIT = 3600  # seconds; prefork queue only
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a long outage of Redis ends no worker
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 10_800,  # seconds; longer than any run
     "socket_connect_timeout": 2,
