@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from sandbox import clock, scopes
 from sandbox.knobs import current as knobs
 from sandbox.models import Client, Collection, Consent, Identity, Token
+from sandbox.remembered import remembered
 from sandbox.scopes import BadScope, Scope
 
 
@@ -155,6 +156,7 @@ def _revoke_tokens_of(roots: Iterable[Consent]) -> None:
         ).delete()
 
 
+@remembered
 def has_data_access(client_id: str, identity_id: str, collection_id: str) -> bool:
     """Whether Transfer, called through this client, may use the mapped collection."""
     return Consent.objects.filter(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sandbox import clock
 from sandbox.knobs import current as knobs
 from sandbox.models import BrowserSession, Client, Identity, Token
+from sandbox.remembered import remembered
 
 
 def hashed(secret: str) -> str:
@@ -69,22 +70,27 @@ def _store(text: str, kind: Token.Kind, seconds: int, rights: Rights) -> None:
 
 def find(text: str) -> Token | None:
     """The token with this text, whatever its kind, while it is valid."""
-    if not text:
-        return None
-    token = (
-        Token.objects.select_related("identity", "session")
-        .filter(token_hash=hashed(text))
-        .first()
-    )
-    return token if token and token.expires_at > clock.now() else None
+    return _while_valid(_read(hashed(text))) if text else None
 
 
 def find_access_token(text: str, resource_server: str) -> Token | None:
-    """A valid access token that is meant for ``resource_server``."""
-    token = find(text)
+    """A valid access token that is meant for ``resource_server``; not to be changed."""
+    token = _while_valid(_remembered(hashed(text))) if text else None
     if token is None or token.kind != Token.Kind.ACCESS:
         return None
     return token if token.resource_server == resource_server else None
+
+
+def _read(token_hash: str) -> Token | None:
+    found = Token.objects.select_related("identity", "session")
+    return found.filter(token_hash=token_hash).first()
+
+
+_remembered = remembered(_read)
+
+
+def _while_valid(token: Token | None) -> Token | None:
+    return token if token and token.expires_at > clock.now() else None
 
 
 def revoke(token: Token) -> None:

@@ -4,22 +4,29 @@ from sandbox import clock, scopes
 from sandbox.auth.consents import has_data_access, needs_data_access
 from sandbox.knobs import current as knobs
 from sandbox.models import AccessRule, Collection, DeletedCollection, Identity
+from sandbox.remembered import remembered
 from sandbox.timers import consents as timers
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.errors import TransferFailure, not_found, permission_denied
 
 
+@remembered
+def _collection(collection_id: str) -> Collection | None:
+    """With its rules and roles, and those of its host."""
+    return (
+        Collection.objects.select_related("host", "owner")
+        .prefetch_related("rules", "roles", "host__roles")
+        .filter(pk=collection_id)
+        .first()
+    )
+
+
 def get_collection(collection_id: str) -> Collection:
-    """Find a collection.
+    """Find a collection; it is shared by requests and not to be changed.
 
     :raises TransferFailure: there is none with this id
     """
-    collection = (
-        Collection.objects.select_related("host", "owner")
-        .prefetch_related("rules", "roles")
-        .filter(pk=collection_id.lower())
-        .first()
-    )
+    collection = _collection(collection_id.lower())
     if collection is None:
         if DeletedCollection.objects.filter(pk=collection_id.lower()).exists():
             raise not_found(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sandbox.models import BrowserSession, Identity, Membership, Task, Token
+from sandbox.remembered import remembered
 
 
 @dataclass
@@ -29,17 +30,27 @@ class Caller:
         """The caller's identity set."""
         if self.identity.is_client:
             return frozenset({self.identity.pk})
-        linked = Identity.objects.filter(person=self.identity.person)
-        return frozenset(linked.values_list("pk", flat=True))
+        return _linked(self.identity.person)
 
     @cached_property
     def group_ids(self) -> frozenset[str]:
-        active = Membership.objects.filter(
-            identity__in=self.identity_ids, status="active"
-        )
-        return frozenset(active.values_list("group_id", flat=True))
+        return _groups_of(self.identity_ids)
 
     @property
     def local_user(self) -> str:
         """The account that a mapped collection gives to this identity."""
         return self.identity.person
+
+
+@remembered
+def _linked(person: str) -> frozenset[str]:
+    """The identities of one person."""
+    linked = Identity.objects.filter(person=person)
+    return frozenset(linked.values_list("pk", flat=True))
+
+
+@remembered
+def _groups_of(identity_ids: frozenset[str]) -> frozenset[str]:
+    """The groups of which any of these identities is an active member."""
+    active = Membership.objects.filter(identity__in=identity_ids, status="active")
+    return frozenset(active.values_list("group_id", flat=True))

@@ -76,7 +76,8 @@ def _result(code: str, message: str, **more: Any) -> dict[str, Any]:
 def update(request: HttpRequest, caller: Caller, collection_id: str) -> dict[str, Any]:
     """Change what is in the document; keys that nobody may change are left alone."""
     changes = document_of(request, "endpoint")
-    collection = administered(caller, collection_id)
+    # One of our own: what is changed half and then refused is shared with nobody.
+    collection = Collection.objects.get(pk=administered(caller, collection_id).pk)
     _apply(collection, changes)
     collection.save()
     return {

@@ -12,6 +12,7 @@ from django.db.models import Q
 from sandbox import clock
 from sandbox.knobs import current as knobs
 from sandbox.models import Collection, PauseRule, Task
+from sandbox.remembered import remembered
 from sandbox.transfer.callers import Caller
 from sandbox.transfer.errors import TransferFailure
 
@@ -31,16 +32,26 @@ def rules_on(
     collection: Collection, identity_ids: Iterable[str], operation: str
 ) -> list[PauseRule]:
     """The rules of now that keep these identities from an operation."""
-    places = [collection.pk, *([collection.host_id] if collection.host_id else [])]
-    found = PauseRule.objects.select_related("collection").filter(
-        Q(identity_id="") | Q(identity_id__in=list(identity_ids)),
-        collection__in=places,
-        started_at__lte=clock.now(),
-    )
-    rules = [rule for rule in found.order_by("started_at") if operation in rule.pauses]
+    concerned = {"", *identity_ids}
+    now = clock.now()
+    rules = [
+        rule
+        for rule in _rules_at(collection.pk, collection.host_id)
+        if operation in rule.pauses
+        and rule.identity_id in concerned
+        and rule.started_at <= now
+    ]
     if _is_paused(collection):
         rules.append(_of_knob(collection))
     return rules
+
+
+@remembered
+def _rules_at(collection_id: str, host_id: str | None) -> list[PauseRule]:
+    """The rules on a collection and its host, the oldest first."""
+    places = [collection_id, *([host_id] if host_id else [])]
+    found = PauseRule.objects.select_related("collection")
+    return list(found.filter(collection__in=places).order_by("started_at"))
 
 
 def _is_paused(collection: Collection) -> bool:
