@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 #: seconds between two looks while a timer waits, and otherwise
 BUSY_TICK = 0.05
 IDLE_TICK = 2.0
-#: real seconds that a run may take before the next tick counts as missed
+#: real seconds that a tick which is due waits for the run before it to end
 PATIENCE = 2.0
 
 
@@ -42,7 +42,8 @@ class Runner:
         self._is_woken = False
         self._is_stopping = False
         self._thread: threading.Thread | None = None
-        self._submitted: dict[str, float] = {}
+        #: per task that a tick waited for: since when, in real time
+        self._awaited: dict[str, float] = {}
 
     def start(self) -> None:
         self._is_stopping = False
@@ -55,7 +56,7 @@ class Runner:
         if self._thread is not None:
             self._thread.join()
         self._thread = None
-        self._submitted.clear()
+        self._awaited.clear()
 
     def wake(self) -> None:
         with self._changed:
@@ -107,9 +108,12 @@ class Runner:
         if last is None or not last.task_id:
             return ""
         if not Task.objects.filter(pk=last.task_id, completed_at=None).exists():
+            self._awaited.pop(last.task_id, None)
             return ""
-        began = self._submitted.setdefault(timer.pk, time.monotonic())
-        return "running" if time.monotonic() - began < PATIENCE else "stuck"
+        # Since the tick is due, not since the task began: a jump of the clock makes
+        # a tick due whenever somebody likes, and the task may have begun long ago.
+        since = self._awaited.setdefault(last.task_id, time.monotonic())
+        return "running" if time.monotonic() - since < PATIENCE else "stuck"
 
     def _run(self, timer: Timer) -> None:
         if lacking := missing(timer.client_id, timer.owner, timer.body):
@@ -120,7 +124,6 @@ class Runner:
         TimerRun.objects.create(
             timer=timer, ran_at=now, turn_at=turn, task_id=task_id, error=error
         )
-        self._submitted[timer.pk] = time.monotonic()
         counted = {"last_ran_at": now, "n_errors": timer.n_errors + bool(error)}
         if error and (retry_at := _next_try(timer, turn)) is not None:
             values = {**counted, "tries": timer.tries + 1, "retry_at": retry_at}

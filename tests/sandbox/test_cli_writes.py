@@ -3,7 +3,9 @@
 The rest of the 49 is in ``test_cli_commands.py``. Also the CLI's half of check 60.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
 
 import globus_sdk
 import pytest
@@ -26,11 +28,17 @@ class World:
     cli: Cli
     group: str
     guest: str
-    timer: str = ""
+    timers: Iterator[int] = field(default_factory=count)
 
     def new_timer(self, *schedule: str) -> str:
-        """Make a timer by the CLI; its id."""
-        command = f"timer create transfer {BOX}:/README.txt {BOX}:/timed.txt --name t"
+        """Make a timer by the CLI; its id.
+
+        Each has a destination of its own. Of two timers of one transfer that are due
+        at the same moment the later one meets a Conflict, and is tried again a minute
+        of the virtual clock later.
+        """
+        copy = f"{BOX}:/README.txt {BOX}:/timed-{next(self.timers)}.txt"
+        command = f"timer create transfer {copy} --name t"
         ended = self.cli(*command.split(), *schedule)
         assert ended.code == 0, ended
         (line,) = [one for one in ended.out.splitlines() if one.startswith("Timer ID")]

@@ -1,14 +1,19 @@
 """Section 9, checks 60 and 61: timers on the virtual clock."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import globus_sdk
 import pytest
 from globus_sdk.gare import to_gare
 
 from sandbox import seed
+from sandbox.testing import REPOSITORY
 from tests.sandbox.conftest import TRANSFER_ALL
-from tests.sandbox.waiting import until
+from tests.sandbox.waiting import finished, until
 
 TIMER = "https://auth.globus.org/scopes/524230d7-ea86-4a52-8312-86065a9e0417/timer"
 SERVICE = "524230d7-ea86-4a52-8312-86065a9e0417"
@@ -152,6 +157,53 @@ def test_a_tick_is_skipped_while_the_last_run_hangs(sandbox, timers_as):
     later = iso(sandbox.now())
     until(lambda: client.get_job(made["job_id"])["next_run"] > later, "the next tick")
     assert client.get_job(made["job_id"])["n_runs"] == 1
+
+
+def test_a_tick_waits_for_the_run_before_it_from_when_it_is_due(tmp_path):
+    """However long ago that run began: a slow machine does not lose a tick."""
+    program = str(Path(__file__).parent / "patience.py")
+    ended = subprocess.run(
+        [sys.executable, program, str(tmp_path)],
+        cwd=REPOSITORY,
+        env=os.environ
+        | {"DJANGO_SETTINGS_MODULE": "sandbox.settings", "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    answers = [line.split() for line in ended.stdout.splitlines()]
+    assert [one for one, _ in answers] == [other for _, other in answers]
+    assert len(answers) == 4
+
+
+def test_two_timers_of_one_transfer_run_one_after_the_other(
+    sandbox, timers_as, transfer_as
+):
+    """The later one meets a Conflict, as any second task with identical paths does,
+    and is tried again a minute later."""
+    sandbox.speed(0)
+    sandbox.set(timer_runs_per_minute=0, hold_tasks=True)
+    client, when = timers_as("ada"), iso(sandbox.now() + HOUR)
+    schedule = globus_sdk.OnceTimerSchedule(datetime=when)
+    first, second = [
+        client.create_timer(timer(schedule))["timer"]["job_id"] for _ in range(2)
+    ]
+    sandbox.advance(HOUR + 1)
+
+    def counts(name) -> list[int]:
+        return sorted(client.get_job(one)[name] for one in (first, second))
+
+    until(lambda: counts("n_runs") == [0, 1], "the first run")
+    until(lambda: counts("n_errors") == [0, 1], "the refused one")
+    sandbox.set(hold_tasks=False)
+    ada = transfer_as("ada")
+    (task,) = ada.task_list()
+    finished(ada, task["task_id"])
+    sandbox.advance(57)
+    assert counts("n_runs") == [0, 1]
+    sandbox.advance(3)
+    until(lambda: counts("n_runs") == [1, 1], "the second run")
 
 
 def test_check_61_a_withdrawn_consent_stops_a_timer(sandbox, timers_as, sign_in):
