@@ -1,6 +1,5 @@
 """Makes the seeded world: the same rows and the same bytes every time."""
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from django.apps import apps
 from django.db import connection, transaction
 
-from sandbox import clock, seed, seed_files
+from sandbox import clock, seed, seed_files, trees
 from sandbox.auth.identities import CLIENT_PROVIDER_ID, CLIENT_PROVIDER_NAME
 from sandbox.auth.tokens import hashed
 from sandbox.models import (
@@ -36,7 +35,7 @@ def wipe() -> None:
         cursor.execute("PRAGMA defer_foreign_keys = ON")
         for model in apps.get_app_config("sandbox").get_models():
             cursor.execute(f"DELETE FROM {model._meta.db_table}")  # noqa: S608
-    shutil.rmtree(runtime.collections, ignore_errors=True)
+    trees.remove(str(runtime.collections))
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 """Which files were changed since they were planted, so that only those are mended."""
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from sandbox import trees
 
 #: inode, size, time of the content's and of the inode's last change
 Mark = tuple[int, int, int, int]
@@ -43,7 +44,7 @@ class Manifest:
             if is_known:
                 kept += 1
             elif mark is None:
-                shutil.rmtree(path, ignore_errors=True)
+                trees.remove(path)
             else:
                 os.unlink(path)
             return is_known
@@ -51,7 +52,7 @@ class Manifest:
         _walk(str(self.root), keeps)
         if kept == len(self.marks) or write is None:
             return
-        shutil.rmtree(self.root, ignore_errors=True)
+        trees.remove(str(self.root))
         write()
         self.marks.clear()
         self.marks.update(Manifest.of(self.root).marks)

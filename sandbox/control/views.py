@@ -1,5 +1,3 @@
-# Paths are plain text here: fast, and any bytes may be a name.
-# ruff: noqa: PTH103
 """The knobs over HTTP, JSON in and out; ``page.py`` has the forms for people.
 
 Whoever writes here must send JSON: a form of a foreign web page cannot, and its
@@ -14,7 +12,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from sandbox import background, clock, knobs, planting, seed
+from sandbox import background, clock, knobs, planting, seed, trees
 from sandbox.answers import json_answer, json_body
 from sandbox.auth import consents, keys
 from sandbox.control import checks
@@ -226,7 +224,7 @@ def make_directory(asked: Document) -> Document:
     prefix = _part_of_a_name("prefix", asked.get("prefix", "file-"))
     suffix = _part_of_a_name("suffix", asked.get("suffix", ".dat"))
     try:
-        os.makedirs(directory, exist_ok=True)
+        trees.make(directory)
     except OSError as err:
         raise Refused(f"path: {err.strerror}") from err
     levels, directories = int(asked.get("levels", 0)), int(asked.get("directories", 0))

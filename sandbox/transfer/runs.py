@@ -1,5 +1,5 @@
 # Paths are plain text here: fast, and any bytes may be a name.
-# ruff: noqa: PTH103, PTH106, PTH108, PTH110, PTH112, PTH114
+# ruff: noqa: PTH106, PTH108, PTH110, PTH112, PTH114
 # ruff: noqa: PTH115, PTH116, PTH119, PTH120, PTH208, PTH211
 """One attempt at a task: walk its items, copy or delete what is left to do."""
 
@@ -8,11 +8,12 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
+from sandbox import trees
 from sandbox.knobs import current as knobs
 from sandbox.models import Collection, SkippedError, Task
 from sandbox.transfer import lazy
@@ -89,6 +90,20 @@ class Spot:
         return Spot(f"{self.path.rstrip('/')}/{name}", f"{self.real}/{name}")
 
 
+@dataclass(frozen=True)
+class Level:
+    """A directory that is being copied.
+
+    :ivar entries: what is left of it
+    :ivar names: of all its entries; None is that nothing of it is copied
+    """
+
+    source: Spot
+    destination: Spot
+    entries: Iterator[os.DirEntry[str]]
+    names: set[str] | None
+
+
 class TransferRun:
     """An attempt at a transfer. Items that fail are reported and left for later."""
 
@@ -117,24 +132,19 @@ class TransferRun:
             return
         for item in self.options["DATA"]:
             self.check_stop()
-            act = self._item
-            if item.get("DATA_TYPE") == "transfer_symlink_item":
-                act = self._symlink_item
-            self._guarded(
-                item["source_path"], item["destination_path"], partial(act, item), item
-            )
+            with self._guarded(item["source_path"], item["destination_path"], item):
+                if item.get("DATA_TYPE") == "transfer_symlink_item":
+                    self._symlink_item(item)
+                else:
+                    self._item(item)
 
+    @contextmanager
     def _guarded(
-        self,
-        source: str,
-        destination: str,
-        act: Callable[[], None],
-        item: dict[str, Any],
-        kind: str = "file",
-    ) -> None:
-        """Do something to one source; a fault there does not stop the others."""
+        self, source: str, destination: str, item: dict[str, Any], kind: str = "file"
+    ) -> Iterator[None]:
+        """Around what is done to one source: a fault does not stop the others."""
         try:
-            act()
+            yield
         except Fault as fault:
             self._met(fault, source, destination, item, kind)
         except OSError as err:
@@ -236,17 +246,39 @@ class TransferRun:
 
     def _make_directory(self, real: str, path: str) -> None:
         try:
-            os.makedirs(real, exist_ok=True)
+            trees.make(real)
         except FileExistsError as err:
             raise Fault("NOT_A_DIRECTORY", f"Path: {path}") from err
         except OSError as err:
             raise of_os_error(err, path) from err
 
     def _directory(self, source: Spot, destination: Spot) -> None:
-        """Copy a tree; entries that fail are left for the next attempt."""
+        """Copy a tree; entries that fail are left for the next attempt.
+
+        Without recursion: a path has room for two thousand levels, Python's stack has
+        not.
+        """
+        levels = [self._enter(source, destination)]
+        while levels:
+            level = levels[-1]
+            one = next(level.entries, None)
+            if one is None:
+                self._leave(levels.pop())
+                continue
+            inner = level.source.inside(one.name), level.destination.inside(one.name)
+            with self._guarded(inner[0].path, inner[1].path, {}, _kind_of(one)):
+                if deeper := self._entry(one, *inner):
+                    levels.append(deeper)
+
+    def _enter(self, source: Spot, destination: Spot) -> Level:
+        """Make the directory, and see what is to be copied into it.
+
+        :raises Fault: it cannot be made or read
+        """
         self.check_stop()
         if self.landing is not None and _inode(source.real) == self.landing:
-            return  # a tree that is copied into itself would never end
+            # A tree that is copied into itself would never end.
+            return Level(source, destination, iter(()), None)
         self.progress.see(source.path, is_directory=True)
         if os.path.islink(destination.real):
             raise Fault("INVALID_SYMLINK", f"Path: {destination.path}")
@@ -259,53 +291,53 @@ class TransferRun:
                 found = sorted(listing, key=lambda one: one.name)
         except OSError as err:
             raise of_os_error(err, source.path, at_source=True) from err
-        for one in found:
-            inner = source.inside(one.name), destination.inside(one.name)
-            self._guarded(
-                inner[0].path,
-                inner[1].path,
-                partial(self._entry, one, *inner),
-                {},
-                _kind_of(one),
-            )
-        if self.options.get("delete_destination_extra"):
-            self._delete_extra(destination, {one.name for one in found})
+        names = {one.name for one in found}
+        return Level(source, destination, iter(found), names)
 
-    def _entry(self, one: os.DirEntry[str], source: Spot, destination: Spot) -> None:
+    def _leave(self, level: Level) -> None:
+        if level.names is None or not self.options.get("delete_destination_extra"):
+            return
+        with self._guarded(level.source.path, level.destination.path, {}, "dir"):
+            self._delete_extra(level.destination, level.names)
+
+    def _entry(
+        self, one: os.DirEntry[str], source: Spot, destination: Spot
+    ) -> Level | None:
+        """Copy one entry; a directory is entered instead."""
         if one.is_symlink():
-            self._symlink(one, source, destination)
-        elif one.is_dir(follow_symlinks=False):
+            return self._symlink(source, destination)
+        if one.is_dir(follow_symlinks=False):
             if self.rules.takes(one.name, "dir"):
                 self._check_source(source)
-                self._directory(source, destination)
-        elif not one.is_file(follow_symlinks=False):
-            return  # devices, pipes and sockets are not files that travel
-        elif self.rules.takes(one.name, "file"):
+                return self._enter(source, destination)
+        elif one.is_file(follow_symlinks=False) and self.rules.takes(one.name, "file"):
+            # Devices, pipes and sockets are not files that travel.
             if self.source.denied_paths:
                 self._check_source(source)
             self._file(source, destination, one.stat(follow_symlinks=False), {})
+        return None
 
     def _check_source(self, source: Spot) -> None:
         if not permissions(self.caller, self.source, source.path):
             raise Fault("PERMISSION_DENIED", f"Path: {source.path}", at_source=True)
 
-    def _symlink(self, one: os.DirEntry[str], source: Spot, destination: Spot) -> None:
+    def _symlink(self, source: Spot, destination: Spot) -> Level | None:
         if self.links == "ignore":
-            return
+            return None
         if self.links == "keep":
             self._keep_link(source, destination)
-            return
+            return None
         target = self._source_spot(source.path)
         if not os.path.exists(target.real):
             raise Fault("INVALID_SYMLINK", f"Path: {source.path}", at_source=True)
         if os.path.isdir(target.real):
             if self._is_loop(source, target):
                 raise Fault("INVALID_SYMLINK", f"Path: {source.path}", at_source=True)
-            self._directory(Spot(source.path, target.real), destination)
-        else:
-            self._file(
-                Spot(source.path, target.real), destination, os.stat(target.real), {}
-            )
+            return self._enter(Spot(source.path, target.real), destination)
+        self._file(
+            Spot(source.path, target.real), destination, os.stat(target.real), {}
+        )
+        return None
 
     def _is_loop(self, source: Spot, target: Spot) -> bool:
         return f"{source.real}/".startswith(f"{target.real.rstrip('/')}/")
@@ -521,21 +553,36 @@ class DeleteRun:
 
 
 def remove(real: str, check_stop: CheckStop, count: Callable[[int], None]) -> None:
-    """Remove a file, a link (never its target) or a whole tree.
+    """Remove a file, a link (never its target) or a whole tree, at any depth.
 
     :raises OSError: as the calls that it makes
     """
-    check_stop()
-    if stat.S_ISDIR(os.lstat(real).st_mode):
-        with os.scandir(real) as listing:
-            inner = [one.path for one in listing]
-        if tree := lazy.tree_at(real):
-            count(tree.count)
-            os.unlink(f"{real}/{lazy.MARKER}")
-            inner = []
-        for path in inner:
-            remove(path, check_stop, count)
-        os.rmdir(real)
-    else:
-        os.unlink(real)
-        count(1)
+    #: directories from the outermost one inwards, and what is left in each
+    levels: list[tuple[str, list[str]]] = []
+    path: str | None = real
+    while path is not None or levels:
+        check_stop()
+        if path is None:
+            directory, left = levels[-1]
+            if left:
+                path = left.pop()
+            else:
+                os.rmdir(directory)
+                levels.pop()
+        elif stat.S_ISDIR(os.lstat(path).st_mode):
+            levels.append((path, _emptied(path, count)))
+            path = None
+        else:
+            os.unlink(path)
+            count(1)
+            path = None
+
+
+def _emptied(directory: str, count: Callable[[int], None]) -> list[str]:
+    """What has to be removed from a directory; of a tree that is not real, nothing."""
+    if tree := lazy.tree_at(directory):
+        count(tree.count)
+        os.unlink(f"{directory}/{lazy.MARKER}")
+        return []
+    with os.scandir(directory) as listing:
+        return [one.path for one in listing]

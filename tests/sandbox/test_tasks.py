@@ -6,7 +6,7 @@ import time
 import globus_sdk
 import pytest
 
-from sandbox import seed
+from sandbox import seed, trees
 from sandbox.testing import Sandbox
 from tests.sandbox.conftest import data_access_scope
 from tests.sandbox.waiting import finished, has_nice_status, until
@@ -653,6 +653,37 @@ def test_a_generated_tree_is_copied_and_deleted(sandbox, client, laptop):
     assert finished(client, gone)["status"] == "SUCCEEDED"
     assert client.get_task(gone)["files"] == made
     assert not (laptop / "tree").exists()
+
+
+@pytest.mark.parametrize("levels", [400, 1_500])
+def test_a_tree_of_many_levels_is_copied_and_deleted(sandbox, client, laptop, levels):
+    """As many as a path has room for; Python's stack ends at a thousand calls."""
+    deep = laptop / "/".join("d" * levels)
+    trees.make(str(deep))
+    (deep / "leaf").write_text("here")
+    wanted = wish(("/d", "/e"), delete_destination_extra=True)
+    task = finished(client, client.submit_transfer(wanted)["task_id"])
+    assert (task["status"], task["files"], task["faults"]) == ("SUCCEEDED", 1, 0)
+    below = "/".join("d" * (levels - 1))
+    assert (laptop / "e" / below / "leaf").read_text() == "here"
+    again = wish((f"/d/{below}/leaf", f"/f/{below}/leaf"))
+    assert finished(client, client.submit_transfer(again)["task_id"])["faults"] == 0
+    assert (laptop / "f" / below / "leaf").read_text() == "here", "all made at once"
+    gone = client.submit_delete(deletion("/d", recursive=True))["task_id"]
+    assert finished(client, gone)["status"] == "SUCCEEDED"
+    assert not (laptop / "d").exists()
+    sandbox.reset()
+    assert not (laptop / "e").exists(), "a reset gets down there too"
+
+
+def test_a_reset_removes_what_is_deeper_than_a_path(sandbox, laptop):
+    """A deep tree that was moved into another deep tree."""
+    ways = [laptop / name / "/".join("d" * 1_800) for name in ("one", "two")]
+    for way in ways:
+        trees.make(str(way))
+    (laptop / "two").rename(ways[0] / "two")
+    sandbox.reset()
+    assert not (laptop / "one").exists()
 
 
 #: datetime reads them, but in UTC they lie before the year 1 or after 9999
