@@ -92,6 +92,11 @@ def _restore_rows(rows: dict[str, list[tuple[Any, ...]]]) -> None:
                 )
 
 
+def is_planted() -> bool:
+    """Whether the demo was planted in this database."""
+    return Setting.objects.filter(name="seed").exists()
+
+
 def plant() -> None:
     """Make the demo's rows and files in empty tables and directories."""
     with transaction.atomic():

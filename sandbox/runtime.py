@@ -10,6 +10,8 @@ class Runtime:
     data: Path = Path()
     url: str = "http://127.0.0.1:9300"
     seed: str = "demo"
+    #: whether the seeded people and clients are in it
+    is_seeded: bool = False
     redirect_uris: list[str] = field(default_factory=list)
     #: the files of the certificate and its key, when TLS is served
     certificate: tuple[Path, Path] | None = None

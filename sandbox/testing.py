@@ -410,7 +410,7 @@ class _Page(HTMLParser):
 
 
 def _exports(process: subprocess.Popen[str]) -> dict[str, str]:
-    """Read the export lines that a sandbox prints first."""
+    """Read the export lines that a sandbox prints first, up to the last of them."""
     assert process.stdout is not None
     found: dict[str, str] = {}
     for line in process.stdout:
@@ -418,9 +418,9 @@ def _exports(process: subprocess.Popen[str]) -> dict[str, str]:
         if len(words) == 2 and words[0] == "export":
             name, _, value = words[1].partition("=")
             found[name] = value
-        if "GLOBUS_CLI_CLIENT_SECRET" in found:
-            break
-    return found
+        if "NO_PROXY" in found:
+            return found
+    return {}
 
 
 def client_environment(sandbox: Sandbox) -> dict[str, str]:

@@ -9,16 +9,16 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 
 from sandbox import knobs
-from sandbox.answers import json_answer
 from sandbox.pages import is_foreign_form
 
 #: changes with every start; a page that was opened before must be loaded again
 TOKEN = secrets.token_urlsafe(24)
 
 Turn = Callable[[dict[str, Any]], Any]
+Read = Callable[[HttpRequest], dict[str, Any]]
 
 
 def is_forged(request: HttpRequest) -> bool:
@@ -27,19 +27,11 @@ def is_forged(request: HttpRequest) -> bool:
     return is_foreign_form(request) or not is_known
 
 
-def form(turn: Turn, read: Callable[[HttpRequest], dict[str, Any]]) -> Any:
-    """A view that turns a knob with what ``read`` finds in the form."""
-
-    def view(request: HttpRequest) -> HttpResponse:
-        if request.method != "POST" or is_forged(request):
-            return json_answer({"error": "Send the form of the page"}, 403)
-        try:
-            turn(read(request))
-        except (ValueError, TypeError, LookupError) as err:
-            return json_answer({"error": str(err)}, 400)
-        return HttpResponseRedirect("/")
-
-    return view
+def sentence(err: Exception) -> str:
+    """Why a form was not taken, for the person who sent it."""
+    # Of a missing key, str() is its repr.
+    words = f"{err.args[0]} is missing" if isinstance(err, KeyError) else str(err)
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}. Nothing was changed."
 
 
 def typed_knobs(request: HttpRequest) -> dict[str, Any]:

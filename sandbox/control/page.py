@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from sandbox import clock, knobs, seed
+from sandbox.answers import json_answer
 from sandbox.control import forms, views
 from sandbox.models import Client, Collection, Group, Identity, PauseRule, Policy
 from sandbox.pages import page
@@ -24,42 +25,57 @@ def _turn_policy(asked: dict[str, Any]) -> Any:
     return views.set_policy(asked, asked.pop("policy"))
 
 
-FORMS = {
-    "clock": forms.form(views.set_clock, forms.clock),
-    "collection": forms.form(_turn_collection, forms.collection),
-    "consents": forms.form(views.delete_consents, forms.filled),
-    "expire": forms.form(views.expire_tokens, forms.filled),
-    "fault": forms.form(views.add_fault, forms.fault),
-    "forget-requests": forms.form(views.clear_requests, forms.nothing),
-    "generate": forms.form(views.make_directory, forms.generated),
-    "knobs": forms.form(views.set_knobs, forms.typed_knobs),
-    "latency": forms.form(views.set_latency, forms.latency),
-    "no-faults": forms.form(views.clear_faults, forms.nothing),
-    "pause": forms.form(views.add_pause_rule, forms.pause),
-    "policy": forms.form(_turn_policy, forms.policy),
-    "redirect-uri": forms.form(views.add_redirect_uri, forms.filled),
-    "reset": forms.form(views.reset_all, forms.nothing),
-    "resume": forms.form(views.clear_pause_rules, forms.filled),
-    "rotate-key": forms.form(views.new_key, forms.nothing),
-    "wipe": forms.form(views.delete_tokens, forms.filled),
+FORMS: dict[str, tuple[forms.Turn, forms.Read]] = {
+    "clock": (views.set_clock, forms.clock),
+    "collection": (_turn_collection, forms.collection),
+    "consents": (views.delete_consents, forms.filled),
+    "expire": (views.expire_tokens, forms.filled),
+    "fault": (views.add_fault, forms.fault),
+    "forget-requests": (views.clear_requests, forms.nothing),
+    "generate": (views.make_directory, forms.generated),
+    "knobs": (views.set_knobs, forms.typed_knobs),
+    "latency": (views.set_latency, forms.latency),
+    "no-faults": (views.clear_faults, forms.nothing),
+    "pause": (views.add_pause_rule, forms.pause),
+    "policy": (_turn_policy, forms.policy),
+    "redirect-uri": (views.add_redirect_uri, forms.filled),
+    "reset": (views.reset_all, forms.nothing),
+    "resume": (views.clear_pause_rules, forms.filled),
+    "rotate-key": (views.new_key, forms.nothing),
+    "wipe": (views.delete_tokens, forms.filled),
 }
 
 
 def form(request: HttpRequest, name: str) -> HttpResponse:
-    answer: HttpResponse = FORMS[name](request)
-    return answer
+    """Turn a knob with a form of the page; a form that is refused shows why."""
+    if request.method != "POST" or forms.is_forged(request):
+        return json_answer({"error": "Send the form of the page"}, 403)
+    turn, read = FORMS[name]
+    try:
+        turn(read(request))
+    except (ValueError, TypeError, LookupError) as err:
+        return _page(request, refused=forms.sentence(err), status=400)
+    return HttpResponseRedirect("/")
 
 
 def index(request: HttpRequest) -> HttpResponse:
     """What is in the sandbox, for whoever opens it in a browser."""
+    return _page(request)
+
+
+def _page(
+    request: HttpRequest, *, refused: str = "", status: int = 200
+) -> HttpResponse:
+    """:param refused: why a form was not taken, in a sentence"""
     return page(
         request,
         "index.html",
         {
+            "refused": refused,
             "url": runtime.url,
             "people": Identity.objects.filter(is_client=False).order_by("username"),
             "clients": Client.objects.order_by("name"),
-            "secrets": seed.SECRETS if runtime.seed == "demo" else {},
+            "secrets": seed.SECRETS if runtime.is_seeded else {},
             "collections": Collection.objects.select_related("owner").order_by(
                 "display_name"
             ),
@@ -75,6 +91,7 @@ def index(request: HttpRequest) -> HttpResponse:
             "requests": wire.requests()[-LAST_REQUESTS:][::-1],
             "token": forms.TOKEN,
         },
+        status=status,
     )
 
 

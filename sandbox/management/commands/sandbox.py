@@ -143,23 +143,31 @@ def prepare(data: Path) -> None:
             planting.plant()
         planting.remember()
     planting.register_redirect_uris(runtime.redirect_uris)
+    # A data directory keeps the seed that it was made with.
+    runtime.is_seeded = planting.is_planted()
     # The worker process is forked from this one and must not share a connection.
     connections.close_all()
 
 
 def print_exports() -> None:
-    for name, value in exports(runtime.url).items():
+    for name, value in exports().items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
     sys.stdout.flush()
 
 
-def exports(url: str) -> dict[str, str]:
+def exports() -> dict[str, str]:
     """The environment in which ``globus-sdk`` and ``globus-cli`` find the sandbox.
 
     The unknown environment name makes a client of a service that is not served
-    here refuse to start, instead of calling the real one.
+    here refuse to start, instead of calling the real one. ``NO_PROXY`` is the last:
+    whoever reads the lines knows by it that they are complete.
     """
+    url = runtime.url
     trusted = {"GLOBUS_SDK_VERIFY_SSL": str(runtime.trusted)} if runtime.trusted else {}
+    client = {
+        "GLOBUS_CLI_CLIENT_ID": seed.HARVEST_CLIENT_ID,
+        "GLOBUS_CLI_CLIENT_SECRET": seed.HARVEST_CLIENT_SECRET,
+    }
     return {
         **trusted,
         "GLOBUS_SDK_ENVIRONMENT": "labsandbox",
@@ -167,7 +175,6 @@ def exports(url: str) -> dict[str, str]:
         "GLOBUS_SDK_SERVICE_URL_TRANSFER": f"{url}/transfer/",
         "GLOBUS_SDK_SERVICE_URL_GROUPS": f"{url}/groups/",
         "GLOBUS_SDK_SERVICE_URL_TIMER": f"{url}/timer/",
+        **(client if runtime.is_seeded else {}),
         "NO_PROXY": "localhost,127.0.0.1",
-        "GLOBUS_CLI_CLIENT_ID": seed.HARVEST_CLIENT_ID,
-        "GLOBUS_CLI_CLIENT_SECRET": seed.HARVEST_CLIENT_SECRET,
     }
