@@ -28,6 +28,7 @@ from sandbox.transfer.errors import (
     transfer_view,
 )
 from sandbox.transfer.files import document_of, text_of
+from sandbox.transfer.paths import checked
 
 MANAGERS = frozenset({"administrator", "access_manager"})
 MOST_RULES = 1000
@@ -186,7 +187,14 @@ def _expiration(document: dict[str, Any]) -> float | None:
 def _folder(path: str) -> str:
     if not path.startswith("/") or not path.endswith("/"):
         raise bad_request("path must start and end with '/'")
-    return path
+    names = path.split("/")[1:-1]
+    if any(name in ("", ".", "..") for name in names):
+        # Paths are compared in their normal form: such a rule would never hold.
+        raise bad_request(
+            "path must not hold '//', '.' or '..'",
+            "ClientError.BadRequest.InvalidPath",
+        )
+    return checked(path)
 
 
 @transfer_view
