@@ -153,6 +153,13 @@ class WireLayer:
     def __call__(
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return _without_body(self._answer(environ, start_response))
+        return self._answer(environ, start_response)
+
+    def _answer(
+        self, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
         # social-core asks for "<issuer>/" + "/.well-known/…"; Globus minds neither.
         path = re.sub("/{2,}", "/", environ.get("PATH_INFO") or "/")
         # Django makes text of PATH_INFO; a file's name may be any bytes.
@@ -214,6 +221,14 @@ class WireLayer:
         if fault.drip_seconds:
             return _drip(answer, fault.drip_seconds)
         return answer
+
+
+def _without_body(answer: Iterable[bytes]) -> list[bytes]:
+    """To HEAD: the headers alone, whichever view answers (RFC 9110 section 9.3.2)."""
+    for _ in answer:
+        pass  # a fault may hide in the body
+    _drop(answer)
+    return []
 
 
 def _made_up_answer(fault: Fault, start_response: StartResponse) -> list[bytes]:

@@ -1,5 +1,6 @@
 """Section 9, checks 1 to 5, 65 and 66: where clients go, and the shapes they get."""
 
+import socket
 import subprocess
 import sys
 
@@ -171,3 +172,43 @@ def test_the_index_says_that_this_is_not_globus(sandbox, path):
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "<script" not in answer.text
+
+
+def test_an_empty_sandbox_offers_no_credentials(tmp_path):
+    """Also when a directory that was made empty is opened as a demo, and back."""
+    names = {"GLOBUS_CLI_CLIENT_ID", "GLOBUS_CLI_CLIENT_SECRET"}
+    for asked in ("none", "demo"):
+        empty = Sandbox.start(tmp_path, seed=asked)
+        try:
+            assert not names & set(empty.environment)
+            assert "GLOBUS_SDK_SERVICE_URL_TIMER" in empty.environment
+            assert (
+                seed.HARVEST_CLIENT_ID not in requests.get(empty.url, timeout=10).text
+            )
+        finally:
+            empty.stop()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nowhere",
+        "/auth/nowhere",
+        "/auth/jwk.json",
+        "/transfer/v0.10/nowhere",
+        "/groups/v2/nowhere",
+        "/timer/nowhere",
+        "/_sandbox/health",
+        "/",
+    ],
+)
+def test_an_answer_to_head_has_no_body(sandbox, path):
+    """RFC 9110 section 9.3.2; what follows would be taken for the next answer."""
+    port = int(sandbox.url.rpartition(":")[2])
+    asked = f"HEAD {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(asked.encode())
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 ")
+    assert body == b""
