@@ -62,15 +62,15 @@ def revoke_all(principal: Principal, *, by: User | None, reason: str = "") -> in
             rows = list(held.select_for_update().order_by("resource_server"))
         except OperationalError as err:
             raise GlobusUnreachable(code="RenewalTakesLong") from err
-        if not rows:
-            return 0
+        if not rows and by is None:
+            return 0  # the portal looks again and again; a person's wish is noted
         secret = _secret_of(principal)
         waiting = [
             revocation
             for row in rows
             for revocation in _take_out(principal, row, secret)
         ]
-        Revocation.objects.bulk_create(waiting)
+        _send(waiting)
         audit.record(
             "token:all:revoke",
             actor=by,
@@ -78,9 +78,33 @@ def revoke_all(principal: Principal, *, by: User | None, reason: str = "") -> in
             resource_servers=[row.resource_server for row in rows],
             reason=reason[:500],
         )
-        for revocation in waiting:
-            queue.revoke_token(revocation.pk)
     return len(waiting)
+
+
+def give_up(account: ServiceAccount) -> int:
+    """Forgets the tokens of a service account, which asks for new ones when it acts.
+
+    For a new secret: what the one before brought may be in other hands with it. Called
+    inside the transaction that stores the secret.
+
+    :returns: how many tokens Globus will be told about
+    """
+    held = Token.objects.held_for(account)
+    secret = _secret_of(account)
+    waiting = [
+        revocation
+        for row in held.select_for_update().order_by("resource_server")
+        for revocation in _take_out(account, row, secret)
+    ]
+    held.delete()
+    _send(waiting)
+    return len(waiting)
+
+
+def _send(waiting: list[Revocation]) -> None:
+    Revocation.objects.bulk_create(waiting)
+    for revocation in waiting:
+        queue.revoke_token(revocation.pk)
 
 
 def revoke_switched_off(kind: str, pk: UUID) -> None:

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import ServiceAccount, ServiceAccountSecret, Token, User
+from accounts.models import ServiceAccount, ServiceAccountSecret, User
 from portal.globus import scopes
 from portal.globus.errors import CredentialRefused, PortalError
 
@@ -147,7 +147,9 @@ def _activate(account: ServiceAccount, row: ServiceAccountSecret) -> None:
     row.state, row.promoted_at, row.retired_at = State.ACTIVE, now, None
     row.save(update_fields=["state", "promoted_at", "retired_at"])
     # The next use asks with this secret, and so shows whether it works.
-    Token.objects.held_for(account).delete()
+    from accounts.revocation import give_up  # it needs the clients, they need us
+
+    give_up(account)
 
 
 def active_secret_id(account: ServiceAccount) -> UUID | None:

@@ -25,8 +25,8 @@ from accounts.models import (
     Token,
     User,
 )
-from accounts.portal_client import portal_auth_client
-from accounts.service_accounts import replace_secret
+from accounts.portal_client import auth_client, portal_auth_client
+from accounts.service_accounts import add_secret, promote, replace_secret
 from portal.globus import scopes
 from portal.globus.errors import CredentialRefused, SignInRequired
 from sandbox import seed
@@ -287,6 +287,48 @@ def test_l27_a_second_time_there_is_nothing_to_revoke(ada):
     assert revocation.revoke_all(ada, by=None) == 6
     assert revocation.revoke_all(ada, by=None) == 0
     assert AuditEvent.objects.filter(kind="token:all:revoke").count() == 1
+
+
+def test_l27_who_asks_for_it_is_noted_also_when_nothing_is_held(ada):
+    root = make_user()
+    assert revocation.revoke_all(ada, by=root, reason="lost laptop") == 6
+    assert revocation.revoke_all(ada, by=root, reason="lost phone") == 0
+    first, second = AuditEvent.objects.filter(kind="token:all:revoke").order_by("pk")
+    assert len(first.detail["resource_servers"]) == 3
+    assert second.detail["resource_servers"] == []
+    assert (second.actor_id, second.detail["reason"]) == (root.pk, "lost phone")
+
+
+def _replaced(account):
+    replace_secret(account, seed.HARVEST_CLIENT_SECRET, by=None)
+
+
+def _promoted(account):
+    row = add_secret(account, seed.HARVEST_CLIENT_SECRET, label="2", by=account.owner)
+    promote(row)
+
+
+@pytest.mark.parametrize("change", [_replaced, _promoted])
+def test_l27_what_the_secret_before_brought_is_revoked(sandbox, messages, change):
+    account = make_service_account(
+        client_id=seed.HARVEST_CLIENT_ID, secret=seed.HARVEST_CLIENT_SECRET
+    )
+    old = tokens.access_token(account, scopes.TRANSFER).secret.reveal()
+
+    change(account)
+
+    assert not Token.objects.held_for(account).exists(), "the next use asks anew"
+    assert revocation.pending(account) == 1
+    work_off(messages)
+    assert revocation.pending(account) == 0
+    assert not lives_with(account, old)
+    new = tokens.access_token(account, scopes.TRANSFER).secret.reveal()
+    assert new != old
+    assert lives_with(account, new)
+
+
+def lives_with(account, text):
+    return auth_client(account).oauth2_token_introspect(text)["active"]
 
 
 def test_l27_a_token_that_needs_a_sign_in_is_revoked_too(ada):
