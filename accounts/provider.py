@@ -11,6 +11,7 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -65,6 +66,31 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
 
+_until: ContextVar[float] = ContextVar("until")
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """All that is asked inside has so long together, however many requests it is."""
+    token = _until.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _until.reset(token)
+
+
+def seconds_left() -> float:
+    """What the next request may take.
+
+    :raises SignInTimedOut: nothing is left
+    """
+    until = _until.get(None)
+    left = TOTAL_SECONDS if until is None else until - time.monotonic()
+    if left <= 0:
+        raise SignInTimedOut
+    return min(TOTAL_SECONDS, left)
+
+
 def ask(
     method: str,
     url: str,
@@ -73,13 +99,14 @@ def ask(
     data: Mapping[str, str] | None = None,
     auth: tuple[str, str] | None = None,
 ) -> Answer:
-    """One request, one answer, within ten seconds.
+    """One request, one answer, within ten seconds and what ``within`` leaves of them.
 
     :param auth: client id and secret, sent as HTTP Basic
     :raises SignInFailed: of the kind that fits; nothing of the answer is in it
     """
     check_address(url)
-    with deadline(TOTAL_SECONDS) as limit, _session() as session:
+    seconds = seconds_left()
+    with deadline(seconds) as limit, _session() as session:
         try:
             response = session.request(
                 method,
@@ -87,7 +114,7 @@ def ask(
                 headers={**(headers or {}), "Accept-Encoding": "identity"},
                 data=data,
                 auth=auth,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                timeout=(min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds)),
                 allow_redirects=False,
                 stream=True,
             )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from itertools import chain, count
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 import jwt
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpRequest
 from social_core.backends.globus import GlobusOpenIdConnect
 from social_core.exceptions import SocialAuthBaseException
@@ -172,11 +173,9 @@ def check_userinfo(data: object, id_token: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lock_identity(uid: str, **kwargs: Any) -> dict[str, Any]:
-    """One first sign-in at a time for one identity (L22)."""
+    """One sign-in at a time for one identity (L22), and no deletion meanwhile."""
     identity_id = identity_from(uid)
-    key = int.from_bytes(identity_id.bytes[:8], "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+    standing.hold(identity_id)
     return {"uid": str(identity_id)}
 
 
@@ -201,7 +200,7 @@ def refuse_second_identity(backend: GlobusSignIn, uid: str, **kwargs: Any) -> No
 
 def find_or_create_user(uid: str, **kwargs: Any) -> dict[str, Any]:
     user, is_new = User.objects.get_or_create(
-        identity_id=UUID(uid), defaults={"username": uid}
+        identity_id=UUID(uid), defaults={"username": free_username(uid)}
     )
     if not user.is_active:
         raise AccountDisabled
@@ -209,6 +208,18 @@ def find_or_create_user(uid: str, **kwargs: Any) -> dict[str, Any]:
         user.set_unusable_password()
         user.save(update_fields=["password"])
     return {"user": user, "is_new": is_new}
+
+
+def free_username(uid: str) -> str:
+    """The identity's id, which no page shows; a local account may have taken it.
+
+    Whoever made that one gets nothing by it: a sign-in looks at ``identity_id`` alone.
+    """
+    numbered = (f"{uid}-{number}" for number in count(2))
+    taken = set(
+        User.objects.filter(username__startswith=uid).values_list("username", flat=True)
+    )
+    return next(name for name in chain([uid], numbered) if name not in taken)
 
 
 def remember_profile(user: User, response: Mapping[str, Any], **kwargs: Any) -> None:
@@ -246,6 +257,7 @@ def apply_groups(user: User, response: Mapping[str, Any], **kwargs: Any) -> None
     wanted = (settings.GROUP_USERS, settings.GROUP_STAFF, settings.GROUP_ADMINS)
     if not any(wanted):
         return
+    provider.seconds_left()  # so slow a sign-in does not begin with another service
     groups_client = groups_client_with(groups_token(response))
     mine = {group.id for group in groups.my_groups(groups_client)}
     users, staff, admins = (

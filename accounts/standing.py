@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest
 
 from accounts import audit, revocation, work
 from accounts.models import User
 from portal import sessions
+
+
+def hold(identity_id: UUID) -> None:
+    """Waits until no other transaction signs this identity in or deletes its account;
+    then others wait for this one."""
+    key = int.from_bytes(identity_id.bytes[:8], "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
 
 
 def switch_off(person: User, *, by: User, reason: str) -> None:
@@ -102,6 +111,9 @@ def delete(person: User, *, request: HttpRequest) -> None:
     :raises GlobusUnreachable: a renewal is going on; nothing was changed
     """
     with transaction.atomic():
+        if person.identity_id is not None:
+            # A sign-in that is going on would bring tokens to nobody.
+            hold(person.identity_id)
         revocation.revoke_all(person, by=person, reason="account deleted")
         audit.record("person:self:delete", owner=person, request=request)
         sessions.end_all(person)

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -21,7 +22,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from social_core import exceptions as social
 from social_django.utils import load_backend, load_strategy
 
-from accounts import attempts, audit, callback, id_tokens, pending, standing
+from accounts import attempts, audit, callback, id_tokens, pending, provider, standing
 from accounts.models import AuditEvent, User
 from accounts.sign_in import GlobusSignIn
 from portal import limits, sessions
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 BACKEND = "accounts.sign_in.GlobusSignIn"
 MAX_COLLECTIONS_PER_CONSENT = 20
 LONGEST_NEXT = 16_384
+#: for all that a callback asks of Globus Auth: keys, token, userinfo
+CALLBACK_SECONDS = 15.0
 
 
 class SignedInRequest(HttpRequest):
@@ -103,7 +106,9 @@ def complete(request: HttpRequest) -> HttpResponse:
     backend = _backend(request)
     try:
         callback.check_query(request.GET)
-        user = _whoever_signed_in(request, backend)
+        with provider.within(CALLBACK_SECONDS):
+            user = _whoever_signed_in(request, backend)
+        _login(request, backend, user)
     except SignInFailed as err:
         if backend.attempt is not None:
             err.next = backend.attempt.next
@@ -111,7 +116,6 @@ def complete(request: HttpRequest) -> HttpResponse:
         if isinstance(err, NotAllowedIn):
             _shut_out(request, backend)
         raise
-    _login(request, backend, user)
     assert backend.attempt is not None
     return redirect(safe_next(pending.resume(request) or backend.attempt.next))
 
@@ -146,18 +150,27 @@ def _shut_out(request: HttpRequest, backend: GlobusSignIn) -> None:
 
 
 def _login(request: HttpRequest, backend: GlobusSignIn, user: User) -> None:
-    if request.user.is_authenticated:
-        # Django keeps the id when the same person comes back, and a sign-in that shows
-        # more than the last one must not lift an id that somebody may know (S04).
-        request.session.cycle_key()
-    login(request, user, backend=BACKEND)
-    sessions.note_proof(request, id_tokens.proved_at(backend.id_token or {}))
-    audit.record(
-        "person:session:sign-in",
-        owner=user,
-        request=request,
-        attempt=attempts.trace(request.GET["state"]),
-    )
+    """:raises SignInFailed: the account was deleted since the sign-in was stored"""
+    assert user.identity_id is not None
+    with transaction.atomic():
+        standing.hold(user.identity_id)
+        if not User.objects.filter(pk=user.pk).exists():
+            raise SignInFailed
+        if request.user.is_authenticated:
+            # Django keeps the id when the same person comes back, and a sign-in that
+            # shows more than the last one must not lift an id that somebody may know
+            # (S04).
+            request.session.cycle_key()
+        login(request, user, backend=BACKEND)
+        sessions.note_proof(request, id_tokens.proved_at(backend.id_token or {}))
+        # Here, and not with the answer: a deletion that waits for us has to find it.
+        request.session.save()
+        audit.record(
+            "person:session:sign-in",
+            owner=user,
+            request=request,
+            attempt=attempts.trace(request.GET["state"]),
+        )
 
 
 def note_refusal(request: HttpRequest, failure: SignInFailed) -> None:

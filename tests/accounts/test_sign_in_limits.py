@@ -11,12 +11,12 @@ import pytest
 from celery.schedules import crontab
 from django.conf import settings
 from django.db import connection, transaction
-from django.test import Client
+from django.test import Client, RequestFactory
 from social_django.models import Association, Nonce, Partial, UserSocialAuth
 
-from accounts import attempts
+from accounts import attempts, provider, standing, views
 from accounts.models import Allowance, AuditEvent, Session, Token, User
-from accounts.sign_in import lock_identity
+from accounts.sign_in import lock_identity, remember_profile
 from portal import limits
 from portal.globus.errors import TooMany
 from portal.sessions import SessionStore
@@ -117,6 +117,86 @@ def test_l22_a_sign_in_waits_for_another_of_the_same_identity(browser, sandbox):
         assert answers == []
     other.join(30)
     assert [answer.status_code for answer in answers] == [302]
+
+
+@at_once
+def test_l22_a_deletion_waits_for_a_sign_in_and_takes_it_along(browser, sandbox):
+    """It begins in another tab, in the middle of a sign-in that goes on then."""
+    sign_in(browser, sandbox, "ada")
+    person = User.objects.get()
+    address = sandbox.approve(begin(browser), "ada")
+    deletion = threading.Thread(target=_delete, args=[person])
+
+    def in_the_middle(**kwargs):
+        deletion.start()
+        tries = iter(range(500))
+        while not somebody_waits_for_a_lock() and next(tries, None) is not None:
+            deletion.join(0.02)
+        assert somebody_waits_for_a_lock()
+        return remember_profile(**kwargs)
+
+    with mock.patch("accounts.sign_in.remember_profile", in_the_middle):
+        answer = come_back(browser, address)
+    deletion.join(30)
+
+    # Whichever of the two came first after the sign-in was stored.
+    assert answer.status_code in (302, 400)
+    assert not User.objects.exists()
+    assert not Token.objects.exists()
+    assert not Session.objects.filter(user__isnull=False).exists()
+    assert browser.get("/account/").status_code == 302, "signed out"
+
+
+def _delete(person):
+    request = RequestFactory().post("/account/delete/")
+    request.user = person
+    standing.delete(person, request=request)
+    connection.close()
+
+
+@at_once
+def test_l22_an_account_that_is_gone_before_the_end_is_not_signed_in(browser, sandbox):
+    address = sandbox.approve(begin(browser), "ada")
+
+    def after_a_deletion(request, backend, user):
+        _delete(user)
+        return login_as_it_is(request, backend, user)
+
+    login_as_it_is = views._login
+    with mock.patch.object(views, "_login", after_a_deletion):
+        answer = come_back(browser, address)
+
+    assert answer.status_code == 400
+    assert "Please start again" in answer.content.decode()
+    assert not User.objects.exists()
+    assert "_auth_user_id" not in browser.session
+
+
+@at_once
+def test_l13_a_local_account_with_the_id_as_its_name_is_in_nobodys_way(
+    browser, sandbox
+):
+    names = [seed.ADA_ID, f"{seed.ADA_ID}-2"]
+    local = [User.objects.create_user(name, password="x") for name in names]
+
+    assert sign_in(browser, sandbox, "ada").status_code == 302
+
+    person = User.objects.get(identity_id=seed.ADA_ID)
+    assert person not in local
+    assert str(person) == "Ada Lovelace"
+    assert [User.objects.get(pk=one.pk).username for one in local] == names
+
+
+def test_l18_a_callback_has_so_long_in_all(browser, sandbox, db):
+    """Each answer comes in its time, all together do not."""
+    address = sandbox.approve(begin(browser), "ada")
+    sandbox.latency("/v2/oauth2/*", 0.4)
+    with mock.patch.object(views, "CALLBACK_SECONDS", 0.6):
+        answer = come_back(browser, address)
+    assert answer.status_code == 504
+    assert "took too long" in answer.content.decode()
+    assert (User.objects.count(), Token.objects.count()) == (0, 0)
+    assert provider.TOTAL_SECONDS > 0.4, "each by itself is quick enough"
 
 
 def somebody_waits_for_a_lock():
