@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts import work
+from accounts import telling, work
 from accounts.models import (
     AuditEvent,
     OutboxMessage,
@@ -42,6 +42,7 @@ def known_about(user: User) -> dict[str, Any]:
         "kept_requests": [_kept(each) for each in user.pending_actions.all()],
         "notices": [_notice(each) for each in user.notices.all()],
         "webhooks_made": [_webhook(each) for each in _webhooks(user)],
+        "notifications": _wishes(user),
         "messages": [_message(each) for each in user.outbox_messages.all()],
         "work": work.of_people().known_about(user),
         "audit": [_event(each) for each in _events(user)],
@@ -134,8 +135,18 @@ def _notice(notice: RequirementNotice) -> dict[str, Any]:
     return {
         "says": notice.says,
         "noticed_at": _moment(notice.created_at),
-        "mailed_at": _moment(notice.mailed_at),
         "settled_at": _moment(notice.settled_at),
+    }
+
+
+def _wishes(user: User) -> dict[str, Any]:
+    wishes = telling.of(user)
+    return {
+        "mail": wishes.mail,
+        "digest_hour": wishes.digest_hour,
+        "zone": wishes.zone,
+        "events": wishes.events,
+        "webhook": wishes.webhook.url if wishes.webhook else None,
     }
 
 

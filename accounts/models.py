@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from accounts import vault
 from accounts.secret import Secret
+from accounts.wishes import Wishes as Wishes
 from portal.globus import scopes
 
 CLIENT_IDENTITY_DOMAIN = "clients.auth.globus.org"
@@ -709,7 +710,7 @@ class PendingAction(models.Model):
 
 
 class RequirementNotice(models.Model):
-    """Something that work in the background needs of a person, told once by mail.
+    """Something that work in the background needs of a person, told once.
 
     Open -> Settled (the person signed in since). There is one open notice for one
     requirement, however many transfers wait for it and whoever notices.
@@ -722,9 +723,6 @@ class RequirementNotice(models.Model):
     says = models.TextField()
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)
-    #: a worker is sending it
-    claimed_at = models.DateTimeField(null=True)
-    mailed_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -735,13 +733,6 @@ class RequirementNotice(models.Model):
                 name="one_open_notice",
             )
         ]
-        indexes: ClassVar = [
-            models.Index(
-                fields=["created_at"],
-                condition=Q(settled_at__isnull=True, mailed_at__isnull=True),
-                name="notice_unmailed",
-            )
-        ]
 
     def __str__(self) -> str:
         return f"notice {self.pk}"
@@ -750,7 +741,8 @@ class RequirementNotice(models.Model):
 class Webhook(models.Model):
     """An address that somebody wants to be told at; what is sent is signed.
 
-    The key is shown once, when it is made, and sealed from then on.
+    The key is shown once, when it is made, and sealed from then on. An address that
+    takes nothing any more is switched off (``off_at``) until somebody looks at it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -760,6 +752,10 @@ class Webhook(models.Model):
         User, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    #: messages in a row that were given up
+    failures = models.PositiveSmallIntegerField(default=0)
+    off_at = models.DateTimeField(null=True)
+    off_because = models.CharField(max_length=300, blank=True)
 
     def __str__(self) -> str:
         return f"webhook {self.pk}"
@@ -779,13 +775,19 @@ class Webhook(models.Model):
 class OutboxMessage(models.Model):
     """Something to be told once, to a person by mail or to a webhook.
 
-    Waiting -> Sent or Given up. Put in with whatever it is about, in one transaction;
-    ``key`` says what that is, so that it is told once however often it is noticed.
+    Waiting -> Sent or Given up. Held -> In a digest, which is a message of its own.
+    Quiet: nobody wants it by mail, or it was mended before it left. Put in with
+    whatever it is about, in one transaction; ``key`` says what that is, so that it is
+    told once however often it is noticed. Pages that are open show those of a person
+    as well (``shown_at``).
     """
 
     class State(models.TextChoices):
         WAITING = "waiting"
+        HELD = "held", "Waits for the digest"
+        QUIET = "quiet", "Not mailed"
         SENT = "sent"
+        IN_DIGEST = "in_digest", "Sent in a digest"
         GIVEN_UP = "given_up", "Given up"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -800,14 +802,18 @@ class OutboxMessage(models.Model):
     subject = models.CharField(max_length=200)
     #: the text of the mail
     body = models.TextField(blank=True)
-    #: the document for the webhook
+    #: the document for a webhook
     payload = models.JSONField(default=dict, blank=True)
+    #: a page of ours, for whoever is told in the browser
+    path = models.CharField(max_length=300, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     created_at = models.DateTimeField(default=timezone.now)
     #: when it is tried (again); while a worker has it, when it is taken for dead
     next_try_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)
+    #: when a browser of the person has shown it, or there is nothing to show
+    shown_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
@@ -820,10 +826,18 @@ class OutboxMessage(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(
+                fields=["user", "created_at"],
+                condition=Q(user__isnull=False, shown_at__isnull=True),
+                name="outbox_unshown",
+            ),
+            models.Index(
+                fields=["user"], condition=Q(state="held"), name="outbox_held"
+            ),
+            models.Index(
                 fields=["next_try_at"],
                 condition=Q(state="waiting"),
                 name="outbox_waiting",
-            )
+            ),
         ]
 
     def __str__(self) -> str:

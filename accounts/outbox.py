@@ -24,7 +24,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts import queue, webhooks
-from accounts.models import OutboxMessage
+from accounts.models import OutboxMessage, Webhook, Wishes
 from accounts.vault import CannotOpen
 
 logger = logging.getLogger(__name__)
@@ -50,28 +50,79 @@ class Undeliverable(Exception):
     """No later attempt would do better; its text is the reason."""
 
 
-def put(messages: Iterable[OutboxMessage]) -> None:
-    """Stores what is not known yet, in the caller's transaction; sent after it."""
-    rows = [each for each in messages if can_be_told(each)]
+def put(messages: Iterable[OutboxMessage], *, as_is: bool = False) -> None:
+    """Stores what is not known yet, in the caller's transaction; sent after it.
+
+    What is for a person goes the way they wish: as a mail at once, into their digest
+    or not by mail at all, and to their webhook as well.
+
+    :param as_is: it is a digest already
+    """
+    rows = list(messages)
+    if not as_is:
+        rows = _as_wished([each for each in rows if _is_there(each)])
     if not rows:
         return
     for row in rows:
         row.subject = " ".join(row.subject.split())[:200]
     OutboxMessage.objects.bulk_create(rows, ignore_conflicts=True)
-    queue.send_messages()
+    if any(row.state == _STATE.WAITING for row in rows):
+        queue.send_messages()
 
 
-def can_be_told(message: OutboxMessage) -> bool:
+def _is_there(message: OutboxMessage) -> bool:
+    return message.user is None or message.user.is_active
+
+
+def _as_wished(messages: list[OutboxMessage]) -> list[OutboxMessage]:
+    people = {each.user_id for each in messages if each.user_id}
+    known = Wishes.objects.select_related("webhook").in_bulk(list(people))
+    found = list(messages)
+    for message in messages:
+        if message.user is None:
+            continue
+        wishes = known.get(message.user.pk)
+        message.state = _state(message, wishes)
+        if wishes and wishes.webhook and message.payload:
+            found.append(_for_webhook(message, wishes.webhook))
+    return found
+
+
+def _state(message: OutboxMessage, wishes: Wishes | None) -> OutboxMessage.State:
+    if not can_be_mailed(message):
+        return _STATE.QUIET
+    return _BY_WISH[Wishes.Mail(wishes.mail if wishes else Wishes.Mail.AT_ONCE)]
+
+
+_BY_WISH = {
+    Wishes.Mail.AT_ONCE: _STATE.WAITING,
+    Wishes.Mail.DIGEST: _STATE.HELD,
+    Wishes.Mail.NEVER: _STATE.QUIET,
+}
+
+
+def _for_webhook(message: OutboxMessage, webhook: Webhook) -> OutboxMessage:
+    return OutboxMessage(
+        key=f"{message.key}:webhook:{webhook.pk}",
+        webhook=webhook,
+        subject=message.subject,
+        payload=message.payload | {"says": message.subject},
+    )
+
+
+def can_be_mailed(message: OutboxMessage) -> bool:
     """Whether there is an address at all."""
-    if message.user is None:
-        return True
-    if not message.user.is_active:
-        return False
+    assert message.user is not None
     try:
         validate_email(message.user.email)
     except ValidationError:
         return False
-    return True
+    return message.user.is_active
+
+
+def nothing_to_show() -> datetime:
+    """``shown_at`` of what no page shows."""
+    return timezone.now()
 
 
 def is_due(now: datetime | None = None) -> bool:
@@ -124,6 +175,8 @@ def _deliver(message: OutboxMessage) -> None:
     if message.webhook is None:
         _mail(message)
         return
+    if message.webhook.off_at is not None:
+        raise Undeliverable("The webhook is switched off.")
     try:
         key = message.webhook.key()
     except CannotOpen as err:
@@ -134,7 +187,7 @@ def _deliver(message: OutboxMessage) -> None:
 
 def _mail(message: OutboxMessage) -> None:
     assert message.user is not None
-    if not can_be_told(message):
+    if not can_be_mailed(message):
         raise Undeliverable("There is no address to mail it to.")
     host = settings.PUBLIC_BASE_URL.hostname
     EmailMessage(
@@ -158,7 +211,12 @@ def _try_later(message: OutboxMessage, err: Exception) -> None:
 
 def _settle(message: OutboxMessage, state: OutboxMessage.State, says: str) -> None:
     sent_at = timezone.now() if state == _STATE.SENT else None
-    _mine(message).update(state=state, sent_at=sent_at, last_error=says[:300])
+    with transaction.atomic():
+        is_mine = _mine(message).update(
+            state=state, sent_at=sent_at, last_error=says[:300]
+        )
+        if is_mine and message.webhook is not None:
+            webhooks.note_outcome(message.webhook, says if sent_at is None else "")
 
 
 def _mine(message: OutboxMessage) -> QuerySet[OutboxMessage]:

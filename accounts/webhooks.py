@@ -21,6 +21,8 @@ from urllib.parse import SplitResult, urlsplit
 import certifi
 import urllib3
 from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
 
 from accounts.models import User, Webhook
 from accounts.secret import Secret
@@ -29,6 +31,8 @@ from portal.globus.errors import PortalError
 TIMEOUT = urllib3.Timeout(connect=5, read=10)  # seconds
 LONGEST_URL = 1000
 GONE = 410
+#: messages in a row, each tried for hours, that an address may miss
+MOST_FAILURES = 3
 
 
 class BadAddress(PortalError):
@@ -60,6 +64,28 @@ def make(url: str, *, by: User | None) -> tuple[Webhook, Secret]:
     webhook.seal_key(key.reveal())
     webhook.save()
     return webhook, key
+
+
+def note_outcome(webhook: Webhook, failure: str) -> None:
+    """Counts what was given up in a row, and switches an address off that is dead.
+
+    :param failure: why it was given up; empty: it arrived
+    """
+    rows = Webhook.objects.filter(pk=webhook.pk)
+    if not failure:
+        rows.exclude(failures=0).update(failures=0)
+        return
+    rows.update(failures=F("failures") + 1)
+    rows.filter(failures__gte=MOST_FAILURES, off_at=None).update(
+        off_at=timezone.now(), off_because=failure[:300]
+    )
+
+
+def switch_on(webhook: Webhook) -> None:
+    """Somebody has looked at it."""
+    Webhook.objects.filter(pk=webhook.pk).update(
+        failures=0, off_at=None, off_because=""
+    )
 
 
 def checked(url: str) -> SplitResult:

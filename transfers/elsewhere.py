@@ -82,6 +82,8 @@ def _row(
         sent_at=asked_at,
         requested_at=asked_at,
         created_at=asked_at,
+        # Whoever lists a month of tasks hears nothing of how those ended.
+        told_at=timezone.now() if moment(document.get("completion_time")) else None,
     )
     row.principal = principal
     return row

@@ -215,6 +215,10 @@ class Transfer(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     sent_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    #: when its end was noticed by what tells people; of those begun elsewhere, too
+    told_at = models.DateTimeField(null=True)
+    #: since when its person knows of the trouble that it is in
+    trouble_told_at = models.DateTimeField(null=True)
 
     # What the monitor last heard
     task_document = models.JSONField(null=True)
@@ -296,6 +300,20 @@ class Transfer(models.Model):
                 fields=["cancel_wanted_at"],
                 condition=Q(cancel_wanted_at__isnull=False),
                 name="transfer_to_cancel",
+            ),
+            models.Index(
+                fields=["finished_at"],
+                condition=Q(
+                    status__in=["SUCCEEDED", "FAILED"],
+                    user__isnull=False,
+                    told_at__isnull=True,
+                ),
+                name="transfer_untold",
+            ),
+            models.Index(
+                fields=["user"],
+                condition=Q(trouble_told_at__isnull=False),
+                name="transfer_trouble_told",
             ),
             models.Index(
                 fields=["blocked_by"],

@@ -51,13 +51,6 @@ def poll_transfers(kind: str, principal_id: str) -> None:
     send_after_commit(tasks.poll_transfers, kind, principal_id)
 
 
-def mail_notice(notice_id: UUID) -> None:
-    from portal.celery import send_after_commit
-    from transfers import tasks
-
-    send_after_commit(tasks.mail_notice, str(notice_id))
-
-
 def fetch_details(transfer_id: UUID) -> None:
     from portal.celery import send_after_commit
     from transfers import tasks

@@ -13,9 +13,9 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts import notices, outbox, pending
+from accounts import digests, outbox, pending
 from accounts import queue as accounts_queue
-from transfers import queue
+from transfers import queue, telling
 from transfers.claims import RUN_CLAIM_LASTS
 from transfers.jobs import ledger, line, notify, stopping, trials
 from transfers.jobs.aftermath import POISON
@@ -45,9 +45,9 @@ def sweep(*, now: datetime | None = None) -> None:
     follow_finished(now)
     stopping.queue_due(now)
     line.explain(now)
-    for notice_id in notices.due(now):
-        queue.mail_notice(notice_id)
     notify.sweep(now)
+    telling.sweep(now)
+    digests.put_due(now)
     if outbox.is_due(now):
         accounts_queue.send_messages()
     pending.forget_old(now=now)

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from celery import shared_task
 
-from accounts import notices, reminders, sealing, upkeep
+from accounts import reminders, sealing, upkeep
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
-from transfers import details, monitoring, needs, submission, sweeping
+from transfers import details, monitoring, submission, sweeping
 from transfers.jobs import chores, ledger, runs, stopping, trials
 from transfers.models import Transfer, principal_of
 from transfers.work import owners_at_work
@@ -90,14 +90,6 @@ def cancel_transfer(transfer_id: str) -> None:
     if transfer is not None:
         client = transfer_client(transfer.principal, WORKER)
         submission.cancel_wanted(client, transfer)
-
-
-@shared_task(ignore_result=True)
-def mail_notice(notice_id: str) -> None:
-    """Tell a person by mail what their work waits for."""
-    pk = _id(notice_id)
-    if pk is not None:
-        notices.send(pk, link=needs.attention_link())
 
 
 @shared_task(ignore_result=True)

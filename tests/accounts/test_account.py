@@ -347,6 +347,7 @@ TOLD = {
     "transfers.Trial": "work",
     "accounts.OutboxMessage": "messages",
     "accounts.Webhook": "webhooks_made",
+    "accounts.Wishes": "notifications",
     # What was changed in the administration is in the audit as well.
     "admin.LogEntry": "audit",
     # Which identity belongs to whom, as under "person".

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
-from smtplib import SMTPException
 from uuid import UUID
 
 import pytest
-from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts import notices
-from accounts.models import PendingAction, RequirementNotice, Token
+from accounts.models import (
+    OutboxMessage,
+    PendingAction,
+    RequirementNotice,
+    Token,
+)
+from accounts.tasks import send_messages
 from portal.globus.errors import SignInRequired
 from portal.globus.requirements import Requirement
 from portal.globus.scopes import with_data_access
@@ -28,7 +30,7 @@ from tests.flows import (
     scopes_asked,
     sign_in,
 )
-from transfers import monitoring, needs, submission, sweeping, tasks
+from transfers import monitoring, needs, submission, tasks
 from transfers.models import Transfer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,11 +44,9 @@ def as_ada(visit):
 
 
 @pytest.fixture
-def queued(messages):
-    """``queued()``: the notices on their way to a worker."""
-    return lambda: [
-        pk for name, *rest in messages() if name == "mail_notice" for pk in rest
-    ]
+def told(messages):
+    """``told()``: the messages in the outbox, the first one first."""
+    return lambda: list(OutboxMessage.objects.order_by("created_at"))
 
 
 def waiting(**fields):
@@ -66,36 +66,33 @@ def pressed(browser, address, **fields):
     return match[1].replace("&amp;", "&")
 
 
-def test_a_worker_that_lacks_a_consent_mails_once(as_ada, queued, mailoutbox):
+def test_a_worker_that_lacks_a_consent_mails_once(as_ada, messages, mailoutbox):
     transfer = waiting()
     tasks.send_transfer(str(transfer.pk))
-    assert len(queued()) == 1
+    assert messages().count(("send_messages",)) == 1
     for _ in range(2):
-        tasks.mail_notice(queued()[0])
+        send_messages()
 
     [message] = mailoutbox
     assert message.content_subtype == "plain"
     assert message.to == [person("ada").email]
     assert "“Globus Tutorial Collection 1”" in message.body
     assert "http://localhost:8000/attention/" in message.body
-    assert RequirementNotice.objects.get().mailed_at
 
 
-def test_one_mail_for_one_requirement_however_much_waits(as_ada, queued, mailoutbox):
+def test_one_mail_for_one_requirement_however_much_waits(as_ada, told):
     for _ in range(3):
         waiting()
-    assert len(queued()) == 1
+    assert len(told()) == 1
 
 
-def test_two_workers_with_the_same_notice_send_one_mail(as_ada, queued, mailoutbox):
+def test_two_workers_with_the_same_notice_send_one_mail(as_ada, told, mailoutbox):
     waiting()
     start = threading.Barrier(4)
 
-    [notice] = queued()
-
     def work():
         start.wait()
-        tasks.mail_notice(notice)
+        send_messages()
         connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -106,69 +103,60 @@ def test_two_workers_with_the_same_notice_send_one_mail(as_ada, queued, mailoutb
     assert len(mailoutbox) == 1
 
 
-def test_after_a_sign_in_a_new_requirement_is_told_anew(as_ada, queued, sandbox):
+def test_workers_that_notice_it_at_once_put_in_one_message(as_ada, told):
+    ada = person("ada")
+    start = threading.Barrier(4)
+
+    def work():
+        start.wait()
+        notices.tell(ada, CONSENT, "words", path="/attention/")
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(told()) == 1
+
+
+def test_after_a_sign_in_a_new_requirement_is_told_anew(as_ada, told, sandbox):
     waiting()
     sign_in(Client(), sandbox, "ada")  # without the consent
     transfer = Transfer.objects.get()
     assert transfer.status == "NEW"
     tasks.send_transfer(str(transfer.pk))
-    assert len(queued()) == 2
     assert RequirementNotice.objects.filter(settled_at=None).count() == 1
+    # The first one was mended before it left, so nobody is bothered with it.
+    assert [each.state for each in told()] == ["quiet", "waiting"]
 
 
-def test_nobody_is_mailed_where_it_is_switched_off(as_ada, queued, settings):
+def test_nobody_is_mailed_where_it_is_switched_off(as_ada, told, settings):
     settings.MAIL_WHEN_NEEDED = False
     waiting()
-    assert not queued()
+    assert not told()
     assert not RequirementNotice.objects.exists()
 
 
 @pytest.mark.parametrize("email", ["", "x", "a@b\nBcc: c@d.example"])
-def test_nobody_is_mailed_without_a_sound_address(queued, email, db):
-    assert notices.tell(make_user(email=email), CONSENT, "words") is None
+def test_nobody_is_mailed_without_a_sound_address(told, mailoutbox, email, db):
+    notices.tell(make_user(email=email), CONSENT, "words", path="/attention/")
+    send_messages()
+    assert not mailoutbox
+    assert [each.state for each in told()] == ["quiet"]
 
 
-def test_a_mail_that_does_not_leave_is_tried_again_later(
-    as_ada, queued, mailoutbox, monkeypatch
-):
-    waiting()
-
-    def broken(self, fail_silently=False):
-        raise SMTPException("no")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(mail.EmailMessage, "send", broken)
-        tasks.mail_notice(queued()[0])
-    tasks.mail_notice(queued()[0])
-    assert not mailoutbox, "not at once"
-
-    later = timezone.now() + notices.CLAIM_LASTS + timedelta(seconds=1)
-    sweeping.sweep(now=later)
-    assert queued() == [queued()[0]] * 2
-    notices.send(RequirementNotice.objects.get().pk, link="x", now=later)
-    assert len(mailoutbox) == 1
-    assert notices.due(later) == []
-
-
-def test_a_message_that_redis_lost_is_sent_again_by_the_sweep(as_ada, queued):
-    waiting()
-    sweeping.sweep()
-    assert len(queued()) == 1, "it may still be on its way"
-    sweeping.sweep(now=timezone.now() + notices.QUEUE_GRACE + timedelta(seconds=1))
-    assert len(queued()) == 2
-
-
-def test_the_monitor_tells_of_a_dead_sign_in_once(as_ada, queued):
+def test_the_monitor_tells_of_a_dead_sign_in_once(as_ada, told):
     ada = person("ada")
     make_transfer(ada, status="ACTIVE")
     Token.objects.update(state=Token.State.NEEDS_SIGN_IN)
     for _ in range(2):
         monitoring.poll(ada)
-    assert len(queued()) == 1
+    assert len(told()) == 1
     assert "Sign in again" in RequirementNotice.objects.get().says
 
 
-def test_a_task_that_globus_stopped_for_its_owner_is_told_once(as_ada, queued, sandbox):
+def test_a_task_that_globus_stopped_for_its_owner_is_told_once(as_ada, told, sandbox):
     transfer = make_transfer(person("ada"), status="ACTIVE")
     row = {
         "task_id": str(transfer.task_id),
@@ -181,16 +169,16 @@ def test_a_task_that_globus_stopped_for_its_owner_is_told_once(as_ada, queued, s
         monitoring.poll(person("ada"))
     transfer.refresh_from_db()
     assert transfer.status == "INACTIVE"
-    assert len(queued()) == 1
+    assert len(told()) == 1
 
 
-def test_a_service_account_is_no_person_to_mail(service_account, queued):
+def test_a_service_account_is_no_person_to_mail(service_account, told):
     needs.tell(service_account, SignInRequired(), says="words")
-    assert not queued()
+    assert not told()
 
 
 @pytest.mark.parametrize("page", ["/attention/", "/"])
-def test_what_waits_is_listed_with_the_button(as_ada, queued, page):
+def test_what_waits_is_listed_with_the_button(as_ada, told, page):
     transfer = waiting()
     shown = as_ada.get(page).content.decode()
     assert f'action="/transfers/{transfer.pk}/way-on/"' in shown
@@ -198,7 +186,7 @@ def test_what_waits_is_listed_with_the_button(as_ada, queued, page):
     assert "Globus Tutorial Collection 1" in shown
 
 
-def test_the_button_leads_to_globus_and_the_transfer_goes_on(as_ada, sandbox, queued):
+def test_the_button_leads_to_globus_and_the_transfer_goes_on(as_ada, sandbox, told):
     transfer = waiting()
     address = pressed(as_ada, f"/transfers/{transfer.pk}/way-on/")
     wanted = sorted([seed.TUTORIAL_1, *transfer.required_collections])[:1]
@@ -212,7 +200,7 @@ def test_the_button_leads_to_globus_and_the_transfer_goes_on(as_ada, sandbox, qu
     assert transfer.status == "NEW", "it is on its way by itself"
 
 
-def test_a_session_requirement_of_a_transfer(as_ada, sandbox, queued):
+def test_a_session_requirement_of_a_transfer(as_ada, sandbox, told):
     body = {
         "code": "AuthPolicyFailed",
         "message": "no",
@@ -230,7 +218,7 @@ def test_a_session_requirement_of_a_transfer(as_ada, sandbox, queued):
     assert as_ada.get(back["Location"])["Location"] == f"/transfers/{transfer.pk}/"
 
 
-def test_a_dead_sign_in_has_its_button_in_the_list(as_ada, queued):
+def test_a_dead_sign_in_has_its_button_in_the_list(as_ada, told):
     Token.objects.update(state=Token.State.NEEDS_SIGN_IN)
     page = as_ada.get("/attention/").content.decode()
     assert 'action="/login/globus/"' in page
@@ -238,7 +226,7 @@ def test_a_dead_sign_in_has_its_button_in_the_list(as_ada, queued):
 
 
 def test_a_transfer_that_asks_again_for_what_was_granted_is_explained(
-    as_ada, sandbox, queued
+    as_ada, sandbox, told
 ):
     body = {
         "code": "AuthorizationRequired",
@@ -257,13 +245,13 @@ def test_a_transfer_that_asks_again_for_what_was_granted_is_explained(
     assert not REFRESH.search(answer.content.decode())
 
 
-def test_somebody_elses_transfer_has_no_way_on(as_ada, visit, queued):
+def test_somebody_elses_transfer_has_no_way_on(as_ada, visit, told):
     transfer = waiting()
     assert visit("grace").post(f"/transfers/{transfer.pk}/way-on/").status_code == 404
     assert not PendingAction.objects.exists()
 
 
-def test_the_way_on_is_a_post(as_ada, queued):
+def test_the_way_on_is_a_post(as_ada, told):
     address = reverse("transfers:way_on", args=[waiting().pk])
     assert as_ada.get(address).status_code == 405
 

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import (
     DurationField,
@@ -27,7 +26,7 @@ from django.db.models import (
 )
 from django.urls import reverse
 
-from accounts import outbox
+from accounts import outbox, telling
 from accounts.models import OutboxMessage, User
 from transfers.jobs.events import EVENTS
 from transfers.jobs.models import Job, Run
@@ -167,7 +166,14 @@ def _messages(run: Run, event: str, members: list[User]) -> list[OutboxMessage]:
     subject = EVENTS[event].subject.format(job=inert_text(job.name))
     body = _body(run, event)
     found = [
-        OutboxMessage(key=f"{about}:user:{pk}", user=user, subject=subject, body=body)
+        OutboxMessage(
+            key=f"{about}:user:{pk}",
+            user=user,
+            subject=subject,
+            body=body,
+            path=path_of(run),
+            payload=payload(run, event),
+        )
         for pk, user in people.items()
     ]
     if job.webhook is not None:
@@ -222,9 +228,12 @@ def payload(run: Run, event: str) -> dict[str, Any]:
 
 
 def link(row: Job | Run) -> str:
+    return telling.link_to(path_of(row))
+
+
+def path_of(row: Job | Run) -> str:
     name = "transfers:run" if isinstance(row, Run) else "transfers:job"
-    path = reverse(name, args=[row.pk])
-    return str(settings.PUBLIC_BASE_URL._replace(path=path).geturl())
+    return reverse(name, args=[row.pk])
 
 
 def _iso(moment: datetime | None) -> str | None:
