@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.http import HttpRequest
 
 from accounts import audit, revocation, work
-from accounts.models import User
+from accounts.models import User, Webhook
 from portal import sessions
 
 
@@ -118,5 +118,6 @@ def delete(person: User, *, request: HttpRequest) -> None:
         audit.record("person:self:delete", owner=person, request=request)
         sessions.end_all(person)
         work.of_people().forget(person)
+        Webhook.objects.filter(wishes__user=person).delete()
         # By key: the object stays whole for whoever still shows it.
         User.objects.filter(pk=person.pk).delete()

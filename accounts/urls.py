@@ -2,7 +2,13 @@
 
 from django.urls import path
 
-from accounts import group_views, my_account, pending_views, views
+from accounts import (
+    group_views,
+    my_account,
+    notification_views,
+    pending_views,
+    views,
+)
 
 app_name = "accounts"
 urlpatterns = [
@@ -27,6 +33,19 @@ urlpatterns = [
         my_account.end_session,
         name="end_session",
     ),
+    path("notifications/", notification_views.notifications, name="notifications"),
+    path(
+        "notifications/webhook/",
+        notification_views.webhook,
+        name="notification_webhook",
+    ),
+    path(
+        "notifications/deliveries/",
+        notification_views.deliveries,
+        name="notification_deliveries",
+    ),
+    path("notifications/new/", notification_views.new, name="notifications_new"),
+    path("notifications/shown/", notification_views.shown, name="notifications_shown"),
     path("groups/", group_views.my_groups, name="groups"),
     path("groups.csv", group_views.my_groups_csv, name="groups_csv"),
     path(
