@@ -192,6 +192,8 @@ class ServiceAccount(models.Model):
     allowed_servers = models.JSONField("may act at", default=only_transfer)
     enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=500, blank=True)
+    #: since when people know that its credential does not work
+    broken_told_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ServiceAccountQuerySet.as_manager()

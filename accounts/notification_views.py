@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import (
     require_http_methods,
@@ -19,7 +20,7 @@ from django.views.decorators.http import (
 
 from accounts import audit, outbox, telling, webhooks
 from accounts.models import OutboxMessage, Webhook, Wishes
-from accounts.views import SignedInRequest
+from accounts.views import SignedInRequest, safe_next
 from accounts.wishes_form import WishesForm
 from portal.sessions import asked_by_page
 
@@ -74,13 +75,21 @@ def webhook(request: SignedInRequest) -> HttpResponse:
         _note("remove", request, current)
         current.delete()
         messages.success(request, "The webhook is gone.")
-    elif verb == "on":
-        webhooks.switch_on(current)
-        _note("switch-on", request, current)
-        messages.success(request, "The webhook is told again from now on.")
     elif verb == "test":
         _test(request, current)
     return redirect("accounts:notifications")
+
+
+@require_POST
+def webhook_on(request: SignedInRequest) -> HttpResponse:
+    current = telling.of(request.user).webhook
+    if current is not None:
+        webhooks.switch_on(current)
+        _note("switch-on", request, current)
+        messages.success(request, "The webhook is told again from now on.")
+    return redirect(
+        safe_next(request.POST.get("next") or reverse("accounts:notifications"))
+    )
 
 
 def _set(request: SignedInRequest, current: Webhook | None) -> HttpResponse:

@@ -40,6 +40,11 @@ urlpatterns = [
         name="notification_webhook",
     ),
     path(
+        "notifications/webhook/on/",
+        notification_views.webhook_on,
+        name="notification_webhook_on",
+    ),
+    path(
         "notifications/deliveries/",
         notification_views.deliveries,
         name="notification_deliveries",

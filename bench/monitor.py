@@ -149,7 +149,8 @@ def written(transfers: list[Transfer]) -> Figure:
 
     from bench.task_far_side import document
     from transfers.models import Transfer
-    from transfers.monitoring import _take_in, _unfinished
+    from transfers.monitoring import _unfinished
+    from transfers.taking_in import take_in
     from transfers.task_list import News
 
     def ours(moved: int) -> None:
@@ -158,7 +159,7 @@ def written(transfers: list[Transfer]) -> Figure:
             ours={row.task_id: document(str(row.task_id), moved) for row in rows}  # type: ignore[misc]
         )
         start = time.perf_counter()
-        _take_in(rows, news, timezone.now())
+        take_in(rows, news, timezone.now())
         taken.append(time.perf_counter() - start)
 
     def theirs() -> float:

@@ -10,10 +10,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Token, User
+from accounts import broken_credentials
+from accounts.models import Token, User, Webhook
 from portal.globus.requirements import Kind
 from transfers import stalls
-from transfers.models import Run, Transfer, TransferQuerySet
+from transfers.jobs.permissions import jobs_open_to
+from transfers.models import Run, Transfer, TransferQuerySet, TroubledTimer
 from transfers.templatetags.places import changed_again_url
 
 #: A failure that nobody looked after is news for this long.
@@ -40,10 +42,63 @@ class Matter:
 
 def matters(user: User) -> list[Matter]:
     """The most pressing first."""
-    found = [*_dead_sign_ins(user), *_transfers(user)]
+    found = [*_dead_sign_ins(user), *_transfers(user), *_timers(user)]
+    found += _webhook(user)
     if user.is_staff:
-        found += _failed_runs()
+        found += [*_failed_runs(user), *_credentials(user)]
     return sorted(found, key=lambda matter: not matter.is_urgent)
+
+
+def _timers(user: User) -> Iterator[Matter]:
+    for row in TroubledTimer.objects.filter(user=user)[:MOST]:
+        waits = row.kind == TroubledTimer.Kind.WAITS
+        matter = Matter(
+            title=f"The timer “{row.name}” {_TIMER_WORDS[row.kind]}",
+            says=row.says,
+            since=row.since,
+            link=reverse("transfers:timer", args=[row.pk]),
+            way_on="See its runs",
+            is_urgent=waits,
+        )
+        if waits:
+            fix = reverse("transfers:timer_resume", args=[row.pk])
+            matter = replace(matter, fix=fix, fix_words="Let it go on")
+        yield matter
+
+
+_TIMER_WORDS = {
+    TroubledTimer.Kind.WAITS.value: "waits for you",
+    TroubledTimer.Kind.FAILED.value: "has failed",
+}
+
+
+def _webhook(user: User) -> Iterator[Matter]:
+    for webhook in _dead_webhooks(user):
+        yield Matter(
+            title="Your webhook is switched off",
+            says=f"Message after message did not arrive. {webhook.off_because}",
+            since=webhook.off_at,
+            link=reverse("accounts:notifications"),
+            way_on="Look at it",
+            is_urgent=False,
+            fix=reverse("accounts:notification_webhook_on"),
+            fix_words="Switch it on again",
+        )
+
+
+def _dead_webhooks(user: User) -> QuerySet[Webhook]:
+    return Webhook.objects.filter(wishes__user=user, off_at__isnull=False)
+
+
+def _credentials(user: User) -> Iterator[Matter]:
+    for account in broken_credentials.broken_for(user)[:MOST]:
+        yield Matter(
+            title=f"The secret of the service account “{account.name}” does not work",
+            says="Globus refuses it, so its jobs do not get on.",
+            since=account.broken_told_at,
+            link=broken_credentials.page_of(account),
+            way_on="Enter a new secret",
+        )
 
 
 def _dead_sign_ins(user: User) -> Iterator[Matter]:
@@ -68,7 +123,12 @@ def count(user: User) -> int:
     found = int(held.filter(state=Token.State.NEEDS_SIGN_IN).exists())
     open_ones = mine.waiting() | mine.stalled(now) | _unmended(mine, now)
     found += open_ones.order_by()[: MOST + 1].count()
-    return found + (_unwell_runs().count() if user.is_staff else 0)
+    found += TroubledTimer.objects.filter(user=user).count()
+    found += _dead_webhooks(user).count()
+    if user.is_staff:
+        found += _unwell_runs(user).count()
+        found += broken_credentials.broken_for(user).count()
+    return found
 
 
 def _unmended(mine: TransferQuerySet, now: datetime) -> TransferQuerySet:
@@ -157,9 +217,9 @@ def name_of_transfer(transfer: Transfer) -> str:
     return f"The transfer from {source} to {destination}"
 
 
-def _unwell_runs() -> QuerySet[Run]:
+def _unwell_runs(user: User) -> QuerySet[Run]:
     latest = (
-        Run.objects.filter(job__enabled=True)
+        Run.objects.filter(job__in=jobs_open_to(user), job__enabled=True)
         .order_by("job_id", "-created_at")
         .distinct("job_id")
     )
@@ -168,14 +228,17 @@ def _unwell_runs() -> QuerySet[Run]:
     )
 
 
-def _failed_runs() -> Iterator[Matter]:
+def _failed_runs(user: User) -> Iterator[Matter]:
     """Jobs whose latest run failed; a later run that works mends it."""
-    for run in _unwell_runs().defer("inputs", "result").select_related("job")[:MOST]:
-        what = "failed" if run.state == Run.State.FAILED else "is stalled"
+    rows = _unwell_runs(user).defer("inputs", "result").select_related("job")
+    for run in rows[:MOST]:
+        has_failed = run.state == Run.State.FAILED
+        page = "transfers:run_again" if has_failed else "transfers:run"
+        what = "failed" if has_failed else "is stalled"
         yield Matter(
             title=f"The job “{run.job.name}” {what}",
             says=run.says or run.last_error,
             since=run.finished_at or run.created_at,
-            link=reverse("transfers:run", args=[run.pk]),
-            way_on="See why",
+            link=reverse(page, args=[run.pk]),
+            way_on="Run it again" if has_failed else "See why",
         )

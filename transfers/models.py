@@ -33,6 +33,7 @@ from transfers.jobs.models import (
     Schedule,
     Share,
 )
+from transfers.timer_rows import TimerWatch, TroubledTimer
 
 __all__ = [
     "AskedTimer",
@@ -52,8 +53,10 @@ __all__ = [
     "Schedule",
     "Share",
     "TaskDetails",
+    "TimerWatch",
     "Transfer",
     "Trial",
+    "TroubledTimer",
     "Watch",
 ]
 

@@ -8,10 +8,7 @@ to be there: the client renews its token by itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.core.cache import cache
 from django.db import transaction
@@ -20,24 +17,24 @@ from django.utils import timezone
 
 from accounts.clients import transfer_client
 from accounts.models import Principal, owner_fields
-from portal.globus.errors import PortalError, RateLimited, SignInRequired
+from portal.globus.errors import (
+    GlobusFailure,
+    PortalError,
+    RateLimited,
+)
 from portal.globus.transport import WORKER
 from transfers import (
     blocking,
-    details,
     elsewhere,
-    history,
-    keeping,
     needs,
     places,
     queue,
-    wishes,
 )
-from transfers.absorbing import absorb, miss, write
 from transfers.claims import CLAIM_LASTS
 from transfers.consents import sentence_for
 from transfers.jobs.following import follow_all
 from transfers.models import Transfer, Watch
+from transfers.taking_in import take_in
 from transfers.task_list import News, ask_globus
 
 logger = logging.getLogger(__name__)
@@ -51,6 +48,10 @@ LOOK_EVERY = timedelta(seconds=15)
 LOOK_LASTS = LOOK_EVERY * 2
 #: Who opens the list is shown tasks from elsewhere that are no older, at first.
 HISTORY = timedelta(days=30)
+#: Until somebody does, only these are looked for.
+LATELY = timedelta(hours=1)
+#: between two looks for them at a person of whom nothing is unfinished
+IDLE = timedelta(minutes=10)
 #: Globus's times are whole seconds.
 OVERLAP = timedelta(seconds=2)
 
@@ -135,12 +136,13 @@ def poll(principal: Principal, *, now: datetime | None = None) -> None:
     made = elsewhere.adopt(principal, news.others.values())
     if made:
         transfers += _adopted(principal, news)
-    outcome = _take_in(transfers, news, now)
+    outcome = take_in(transfers, news, now)
     follow_all(outcome.heard, now=now)
     if outcome.ended:
         blocking.release(outcome.ended, now=now)
         places.let_in(principal, now=now)
-    had_all = since is not None and made is not None
+    is_begun = claimed.listed_until is not None or _is_watched(claimed, now)
+    had_all = since is not None and made is not None and is_begun
     _plan_next(claimed, now, outcome.moved, until=news.until if had_all else None)
 
 
@@ -160,12 +162,16 @@ def _unfinished(principal: Principal) -> list[Transfer]:
 
 
 def _others_since(claimed: Watch, now: datetime) -> datetime | None:
-    """From when on tasks are of interest that were begun elsewhere."""
-    if not _is_watched(claimed, now):
+    """From when on tasks are of interest that were begun elsewhere.
+
+    A person's always: they cost no call of their own while others are asked for. A
+    service account's while somebody looks; there is no page for them but that of a run.
+    """
+    if not claimed.user_id and not _is_watched(claimed, now):
         return None
-    if claimed.listed_until is None:
-        return now - HISTORY
-    return claimed.listed_until - OVERLAP
+    if claimed.listed_until is not None:
+        return claimed.listed_until - OVERLAP
+    return now - (HISTORY if _is_watched(claimed, now) else LATELY)
 
 
 def _is_watched(claimed: Watch, now: datetime) -> bool:
@@ -185,7 +191,9 @@ def _adopted(principal: Principal, news: News) -> list[Transfer]:
 def _plan_next(
     claimed: Watch, now: datetime, moved: bool, *, until: datetime | None
 ) -> None:
-    """Sleeps when nothing is left to watch, unless something was sent meanwhile.
+    """Rests when nothing is left to watch, unless something was sent meanwhile.
+
+    A person is looked at now and then, for what they begin elsewhere.
 
     :param until: up to when other tasks were looked for
     """
@@ -205,7 +213,7 @@ def _plan_next(
     # The moment is named, so that a watch that was woken just now stays awake.
     Watch.objects.filter(
         ~Exists(left), pk=claimed.pk, next_poll_at=now + timedelta(seconds=seconds)
-    ).update(next_poll_at=None)
+    ).update(next_poll_at=now + IDLE if claimed.user_id else None)
 
 
 def _put_off(
@@ -219,10 +227,13 @@ def _put_off(
     asked = err.retry_after if isinstance(err, RateLimited) else None
     seconds = max(min(SLOWEST, claimed.interval_seconds * 2), min(asked or 0, 3600))
     says = needs.sentence(principal, err) or sentence_for(principal, err)
+    pause = timedelta(seconds=seconds)
+    if not has_work:
+        pause = max(pause, IDLE)
     with transaction.atomic():
         Watch.objects.filter(pk=claimed.pk, claimed_at=now).update(
             claimed_at=None,
-            next_poll_at=now + timedelta(seconds=seconds) if has_work else None,
+            next_poll_at=now + pause if has_work or _may_pass(claimed, err) else None,
             interval_seconds=min(seconds, SLOWEST),
             last_polled_at=now,
             last_error=says[:500],
@@ -237,70 +248,9 @@ def _put_off(
     )
 
 
-@dataclass
-class Outcome:
-    """What a round did to the rows.
+def _may_pass(claimed: Watch, err: PortalError) -> bool:
+    """Whether looking for a person's tasks from elsewhere may work later.
 
-    :ivar heard: ids of the transfers that there was news of
-    :ivar ended: task ids
+    Else they sleep until the person comes and signs in.
     """
-
-    heard: Sequence[UUID]
-    ended: Sequence[UUID]
-    moved: bool
-
-
-def _take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> Outcome:
-    """Writes the news down."""
-    heard = [each for each in transfers if each.task_id in news.ours]
-    moving: list[Transfer] = []
-    inactive: list[Transfer] = []
-    troubled: list[Transfer] = []
-    changed = False
-    for transfer in heard:
-        assert transfer.task_id is not None
-        document = news.ours[transfer.task_id]
-        before = (transfer.status, transfer.moved_at)
-        had_trouble = transfer.fault_since is not None or transfer.is_paused
-        if document is None:
-            miss(transfer, now)
-        else:
-            absorb(transfer, document, now)
-        changed |= before != (transfer.status, transfer.moved_at)
-        if transfer.moved_at == now:
-            moving.append(transfer)
-        if transfer.status == Transfer.Status.INACTIVE != before[0]:
-            inactive.append(transfer)
-        if not had_trouble and (transfer.fault_since or transfer.is_paused):
-            troubled.append(transfer)
-    write(heard)
-    for transfer in heard:
-        _forget_listings(transfer)
-    history.keep_samples(moving, now)
-    for transfer in inactive:
-        needs.tell(transfer.principal, SignInRequired(), says=transfer.says)
-    details.look_into(troubled, now=now)
-    _stop_stalled(heard, now)
-    return Outcome(
-        heard=[each.pk for each in heard],
-        ended=[each.task_id for each in heard if each.is_finished and each.task_id],
-        moved=changed,
-    )
-
-
-def _forget_listings(transfer: Transfer) -> None:
-    """What a finished task changed is not shown from what was kept before."""
-    if transfer.is_finished and transfer.user_id:
-        keeping.forget(transfer.user_id, transfer.destination_id or transfer.source_id)
-
-
-def _stop_stalled(transfers: Iterable[Transfer], now: datetime) -> None:
-    """Cancels what stands still, where its sender wished so."""
-    stalled = [
-        each
-        for each in transfers
-        if each.cancel_if_stalled
-        and each.status == Transfer.Status.ACTIVE
-        and each.stands_still(now)
-    ]
-    wishes.want_cancelled(stalled, now=now)
+    return bool(claimed.user_id) and isinstance(err, GlobusFailure) and err.passing

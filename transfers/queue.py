@@ -51,6 +51,13 @@ def poll_transfers(kind: str, principal_id: str) -> None:
     send_after_commit(tasks.poll_transfers, kind, principal_id)
 
 
+def check_timers(user_id: UUID) -> None:
+    from portal.celery import send_after_commit
+    from transfers import tasks
+
+    send_after_commit(tasks.check_timers, str(user_id))
+
+
 def fetch_details(transfer_id: UUID) -> None:
     from portal.celery import send_after_commit
     from transfers import tasks

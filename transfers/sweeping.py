@@ -13,9 +13,9 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts import digests, outbox, pending
+from accounts import broken_credentials, digests, outbox, pending
 from accounts import queue as accounts_queue
-from transfers import queue, telling
+from transfers import queue, telling, timer_checks
 from transfers.claims import RUN_CLAIM_LASTS
 from transfers.jobs import ledger, line, notify, stopping, trials
 from transfers.jobs.aftermath import POISON
@@ -47,6 +47,8 @@ def sweep(*, now: datetime | None = None) -> None:
     line.explain(now)
     notify.sweep(now)
     telling.sweep(now)
+    broken_credentials.sweep(now)
+    timer_checks.queue_due(now)
     digests.put_due(now)
     if outbox.is_due(now):
         accounts_queue.send_messages()

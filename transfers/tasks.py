@@ -14,8 +14,9 @@ from celery import shared_task
 
 from accounts import reminders, sealing, upkeep
 from accounts.clients import transfer_client
+from accounts.models import User
 from portal.globus.transport import WORKER
-from transfers import details, monitoring, submission, sweeping
+from transfers import details, monitoring, submission, sweeping, timer_checks
 from transfers.jobs import chores, ledger, runs, stopping, trials
 from transfers.models import Transfer, principal_of
 from transfers.work import owners_at_work
@@ -65,6 +66,14 @@ def poll_transfers(kind: str, principal_id: str) -> None:
     principal = principal_of(kind, _id(principal_id))
     if principal is not None:
         monitoring.poll(principal)
+
+
+@shared_task(ignore_result=True)
+def check_timers(user_id: str) -> None:
+    """Look how the timers of one person get on."""
+    user = principal_of("user", _id(user_id))
+    if isinstance(user, User):
+        timer_checks.check(user)
 
 
 @shared_task(ignore_result=True)

@@ -339,6 +339,9 @@ TOLD = {
     "transfers.Transfer": "work",
     # Only when Globus is asked about their tasks next.
     "transfers.Watch": None,
+    # Only what Globus says of their timers.
+    "transfers.TimerWatch": None,
+    "transfers.TroubledTimer": None,
     # A number that keeps turns fair.
     "transfers.Share": None,
     "transfers.Hold": "work",

@@ -199,13 +199,17 @@ def test_one_that_was_switched_off_is_switched_on_again(browser, emmy):
     page = text_of(browser.get(PAGE))
     assert "Switched off" in page
     assert "It answered 500." in page
-    hook(browser, do="on")
+    page = text_of(browser.get("/attention/"))
+    assert "Your webhook is switched off" in page
+    browser.post(f"{PAGE}webhook/on/")
     assert Webhook.objects.get().off_at is None
+    assert "Your webhook is" not in text_of(browser.get("/attention/"))
 
 
-@pytest.mark.parametrize("verb", ["remove", "on", "test", "nonsense", ""])
+@pytest.mark.parametrize("verb", ["remove", "test", "nonsense", ""])
 def test_without_a_webhook_there_is_nothing_to_do(browser, verb):
     assert hook(browser, do=verb).status_code == 302
+    assert browser.post(f"{PAGE}webhook/on/").status_code == 302
     assert not OutboxMessage.objects.exists()
 
 

@@ -60,9 +60,6 @@ def lists(globus, *rows):
 
 def test_a_look_brings_the_tasks_that_were_begun_elsewhere(sandbox, ada):
     task_id = by_the_cli(ada)
-    monitoring.poll(ada)
-    assert not Transfer.objects.exists()  # nobody looks, and nothing is unfinished
-
     monitoring.look(ada)
     monitoring.poll(ada)
 
@@ -243,3 +240,84 @@ def test_it_works_while_the_person_is_away(sandbox, ada):
     transfer.refresh_from_db()
     assert transfer.checked_at
     assert [each["status"] for each in sandbox.requests("/oauth2/token")] == [200]
+
+
+# --- while nobody looks
+
+
+def test_they_are_found_while_nobody_looks(sandbox, ada):
+    sandbox.set(hold_tasks=True)
+    monitoring.poll(ada)
+    task_id = by_the_cli(ada)
+    monitoring.poll(ada)
+    row = Transfer.objects.get(task_id=task_id)
+    assert row.was_begun_elsewhere
+    assert row.told_at is None  # its end will be told
+
+
+def test_what_had_ended_before_is_no_news(sandbox, ada):
+    by_the_cli(ada)
+    monitoring.look(ada)
+    monitoring.poll(ada)
+    row = Transfer.objects.get()
+    assert row.is_finished
+    assert row.told_at
+
+
+def test_the_first_look_still_shows_a_month(globus, emmy):
+    lists(globus)
+    monitoring.poll(emmy)
+    monitoring.look(emmy)
+    monitoring.poll(emmy)
+    starts = [query_of(each)["filter"] for each in globus.calls("task_list")]
+    lately, month = (timezone.now() - each for each in (HOUR, monitoring.HISTORY))
+    assert f"{lately:%Y-%m-%d}" in starts[0]
+    assert f"{month:%Y-%m-%d}" in starts[1]
+
+
+@pytest.mark.parametrize(("count", "calls"), [(3, 1), (1001, 2)])
+def test_looking_for_them_costs_no_further_call(globus, emmy, count, calls):
+    first = make_transfer(emmy, status="ACTIVE")
+    rows = [
+        Transfer(
+            user=emmy,
+            document={},
+            source_id=first.source_id,
+            destination_id=first.destination_id,
+            status="ACTIVE",
+            submission_id=uuid4(),
+            task_id=uuid4(),
+            sent_at=first.sent_at,
+        )
+        for _ in range(count - 1)
+    ]
+    Transfer.objects.bulk_create(rows)
+    known = [
+        {"task_id": str(each.task_id), "status": "ACTIVE"} for each in [first, *rows]
+    ]
+
+    def page(request):
+        query = query_of(request)
+        begin = int(query.get("offset", 0))
+        body = {"DATA": known[begin : begin + int(query["limit"])]}
+        return 200, {"Content-Type": "application/json"}, json.dumps(body)
+
+    globus.answers("GET", "task_list", page)
+    monitoring.poll(emmy)
+    assert len(globus.calls(".*")) == calls
+
+
+def test_a_person_who_must_sign_in_is_not_asked_for_again(globus, db):
+    person = make_user()
+    monitoring.poll(person)
+    assert Watch.objects.get(user=person).next_poll_at is None
+
+
+def test_a_globus_that_is_away_is_asked_again_later(globus, emmy):
+    globus.says("GET", "task_list", status=503, json={})
+    now = timezone.now()
+    monitoring.poll(emmy, now=now)
+    assert Watch.objects.get(user=emmy).next_poll_at == now + monitoring.IDLE
+
+
+HOUR = timedelta(hours=1)

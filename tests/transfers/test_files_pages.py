@@ -13,7 +13,7 @@ from accounts.models import PendingAction, Session
 from sandbox import seed
 from tests.factories import make_transfer
 from tests.flows import button, come_back, go_on, person, sign_in
-from transfers import monitoring, picking
+from transfers import picking, taking_in
 from transfers.models import Transfer
 from transfers.picking import NothingPicked, decoded, encoded
 from transfers.task_list import News
@@ -473,7 +473,7 @@ def test_a_deletion_that_is_over_is_seen_in_the_folder(ada, sandbox):
     assert calls(sandbox) == 0
     task = {"task_id": str(transfer.task_id), "status": "SUCCEEDED"}
     news = News(ours={transfer.task_id: task})
-    monitoring._take_in([transfer], news, transfer.created_at)
+    taking_in.take_in([transfer], news, transfer.created_at)
     rows(ada)
     assert calls(sandbox) == 1
 

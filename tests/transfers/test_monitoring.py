@@ -133,12 +133,24 @@ def test_a_round_costs_a_call_per_thousand(globus, emmy, count, calls, status):
     assert len(queries) < 20
 
 
-def test_without_unfinished_transfers_nothing_is_asked(globus, emmy):
-    make_transfer(emmy, status="SUCCEEDED")
-    make_transfer(emmy)
-    poll(emmy)
+def test_without_unfinished_transfers_a_service_account_is_not_asked_for(globus, db):
+    account = make_service_account()
+    make_transfer(account, status="SUCCEEDED")
+    make_transfer(account)
+    monitoring.poll(account)
     assert not globus.calls(".*")
-    assert watch_of(emmy).next_poll_at is None
+    assert Watch.objects.get(service_account=account).next_poll_at is None
+
+
+def test_a_person_without_unfinished_transfers_is_asked_for_now_and_then(globus, emmy):
+    make_transfer(emmy, status="SUCCEEDED")
+    lists(globus, [])
+    now = timezone.now()
+    monitoring.poll(emmy, now=now)
+    [call] = globus.calls("task_list")
+    since = now - monitoring.LATELY
+    assert query_of(call)["filter"] == f"request_time:{since:%Y-%m-%d %H:%M:%S},"
+    assert watch_of(emmy).next_poll_at == now + monitoring.IDLE
 
 
 def test_the_window_begins_with_the_oldest_unfinished_task(globus, emmy):
@@ -228,7 +240,8 @@ def test_a_finished_task_ends_the_transfer(globus, emmy):
     assert transfer.status == "SUCCEEDED"
     assert transfer.finished_at == datetime(2026, 5, 1, 11, 30, tzinfo=UTC)
     assert transfer.progress == 100
-    assert watch_of(emmy).next_poll_at is None
+    rest = watch_of(emmy).next_poll_at - watch_of(emmy).last_polled_at
+    assert rest == monitoring.IDLE
 
 
 def test_a_cancelled_task_is_told_apart(globus, emmy):

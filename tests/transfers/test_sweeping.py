@@ -213,8 +213,9 @@ def test_an_idle_tick_asks_little(messages, django_assert_max_num_queries):
     make_run(state="moving", transfer=make_transfer(status="ACTIVE"))
     # The sweep, the polls, the mails, the upkeep of tokens and revocations, reminders,
     # and whether there is anything to tell: of ends, stalls and long runs of jobs, of
-    # ends and troubles of people's transfers, in digests, in the outbox.
-    with django_assert_max_num_queries(30 + 4 + 5):
+    # ends and troubles of people's transfers, timers and credentials, in digests, in
+    # the outbox.
+    with django_assert_max_num_queries(30 + 4 + 5 + 3):
         tasks.tick()
     # Is anything due? Are polls (in a transaction)? Entries to seal? Is it time for the
     # sweep?

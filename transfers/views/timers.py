@@ -16,7 +16,7 @@ from django.views.decorators.http import (
 
 from accounts.clients import timers_client
 from accounts.views import SignedInRequest
-from transfers import timers
+from transfers import timer_checks, timers
 from transfers.models import AskedTimer, Transfer
 from transfers.timer_forms import NameForm, TimerForm, schedule_words
 from transfers.views import sending
@@ -31,6 +31,8 @@ def timer_list(request: SignedInRequest) -> HttpResponse:
     if not timers.may_use(request.user) and "show" not in request.GET:
         return render(request, "transfers/timers/start.html")
     found = timers.mine(timers_client(request.user))
+    timer_checks.watch(request.user)
+    timer_checks.note(request.user, found)
     status = request.GET.get("status", "")
     text = request.GET.get("q", "").strip()
     shown = [
@@ -124,6 +126,7 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.schedule,
             transfer_form.document,
         )
+        timer_checks.watch(request.user)
         messages.success(request, "Globus repeats this transfer from now on.")
         return redirect("transfers:timer", made)
     context = {
@@ -166,6 +169,7 @@ def pause(request: SignedInRequest, timer_id: UUID) -> HttpResponse:
 def resume(request: SignedInRequest, timer_id: UUID) -> HttpResponse:
     found = timers.one(timers_client(request.user), timer_id)
     timers.resume(request.user, found)
+    timer_checks.forget(request.user, timer_id)
     messages.success(request, "It goes on.")
     return redirect("transfers:timer", timer_id)
 
@@ -187,6 +191,7 @@ def delete(request: SignedInRequest, timer_id: UUID) -> HttpResponse:
     client = timers_client(request.user)
     if request.method == "POST":
         timers.delete(client, timer_id)
+        timer_checks.forget(request.user, timer_id)
         messages.success(request, "The timer is deleted. What it sent goes on.")
         return redirect("transfers:timers")
     context = {"timer": timers.one(client, timer_id)}
