@@ -63,7 +63,7 @@ def _ask(people: list[User], count: int, account: object, now: datetime) -> None
 
 def _waits(watched: set[UUID]) -> int:
     """How many runs were taken before nearly all of the watched ones were."""
-    from transfers.jobs import line
+    from transfers.jobs import claiming
     from transfers.jobs.models import Run
     from transfers.jobs.states import advance
 
@@ -72,7 +72,7 @@ def _waits(watched: set[UUID]) -> int:
     served = 0
     in_hand: list[Run] = []
     while len(places) < left:
-        while len(in_hand) < WORKERS and (run := line.take()):
+        while len(in_hand) < WORKERS and (run := claiming.take()):
             in_hand.append(run)
             served += 1
             if run.job.owner_id in watched:

@@ -17,7 +17,7 @@ from accounts import broken_credentials, digests, outbox, pending
 from accounts import queue as accounts_queue
 from transfers import queue, telling, timer_checks
 from transfers.claims import RUN_CLAIM_LASTS
-from transfers.jobs import ledger, line, notify, stopping, trials
+from transfers.jobs import explaining, ledger, line, notify, stopping, trials
 from transfers.jobs.aftermath import POISON
 from transfers.jobs.following import follow_all
 from transfers.jobs.models import Run
@@ -44,7 +44,7 @@ def sweep(*, now: datetime | None = None) -> None:
     trials.sweep(now, again=now + QUEUED_LASTS)
     follow_finished(now)
     stopping.queue_due(now)
-    line.explain(now)
+    explaining.explain(now)
     notify.sweep(now)
     telling.sweep(now)
     broken_credentials.sweep(now)

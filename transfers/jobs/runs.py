@@ -24,7 +24,7 @@ from portal.globus.transport import WORKER
 from transfers import submission
 from transfers.claims import KEEP_TRYING, back_off, sweep_time
 from transfers.consents import sentence_for
-from transfers.jobs import line, listing
+from transfers.jobs import claiming, line, listing
 from transfers.jobs.beating import alive
 from transfers.jobs.clocks import NoSuchZone, zone_named
 from transfers.jobs.following import follow
@@ -99,7 +99,7 @@ def execute_next(hint: UUID) -> None:
         there is another one whose turn is now.
     """
     if Run.objects.filter(pk=hint).exists():
-        run = line.take()
+        run = claiming.take()
         if run is not None:
             _work_on(run)
             if not run.is_finished:  # an end sends for the next by itself
@@ -113,7 +113,7 @@ def execute(run_id: UUID) -> None:
     What goes wrong at Globus is written into the run. A mistake of our own is raised:
     the run stays claimed, and the sweep tries it again or gives it up.
     """
-    run = line.take(run_id)
+    run = claiming.take(run_id)
     if run is not None:
         _work_on(run)
 

@@ -17,7 +17,7 @@ from tests.factories import (
     make_transfer,
     make_user,
 )
-from transfers.jobs import beating, line, runs, stopping
+from transfers.jobs import beating, claiming, explaining, runs, stopping
 from transfers.jobs.aftermath import pause_before
 from transfers.jobs.holds import hold, release
 from transfers.jobs.ledger import fire_due
@@ -48,13 +48,13 @@ def later(**span):
 def taken(now=None):
     """Takes until nothing may start; the runs in the order in which they were taken."""
     found = []
-    while run := line.take(now=now):
+    while run := claiming.take(now=now):
         found.append(run)
     return found
 
 
 def told(run):
-    line.explain(timezone.now())
+    explaining.explain(timezone.now())
     run.refresh_from_db()
     return run.waits_for, run.says
 
@@ -80,7 +80,7 @@ def test_who_comes_late_does_not_wait_for_all_of_the_others(account):
     many = side_by_side(account, owner=make_user(name="Many"))
     ask(many, 30)
     for _ in range(10):
-        run = line.take()
+        run = claiming.take()
         advance(run, Run.State.SUCCEEDED, says="")
     few = side_by_side(account, owner=make_user(name="Few"))
     ask(few, 1)
@@ -94,7 +94,7 @@ def test_nobody_saves_up_turns(account):
     ask(away, 1)
     for _ in range(20):
         ask(busy, 1)
-        advance(line.take(), Run.State.SUCCEEDED, says="")
+        advance(claiming.take(), Run.State.SUCCEEDED, says="")
     ask(busy, 3)
     ask(away, 3)
     order = [run.job == away for run in taken()]
@@ -204,10 +204,10 @@ def test_a_run_that_waited_into_a_blackout_waits_on(account):
         blackouts=[{"days": [*range(7)], "from": "14:00", "to": "15:00"}],
     )
     fire_due(now=now + timedelta(minutes=30))
-    assert line.take(now=now + timedelta(minutes=95)) is None
+    assert claiming.take(now=now + timedelta(minutes=95)) is None
     run = schedule.job.runs.get()
     assert run.ready_at == datetime(2026, 3, 2, 15, tzinfo=UTC)
-    assert line.take(now=run.ready_at) == run
+    assert claiming.take(now=run.ready_at) == run
 
 
 def test_a_blackout_that_never_ends_does_not_block_the_line(account):
@@ -215,7 +215,7 @@ def test_a_blackout_that_never_ends_does_not_block_the_line(account):
     schedule = make_schedule(make_job(account))
     Schedule.objects.filter(pk=schedule.pk).update(blackouts=always)
     run = make_run(schedule.job, schedule=schedule)
-    assert line.take() == run
+    assert claiming.take() == run
 
 
 def test_the_sweep_sends_what_may_start_only(account, messages):
@@ -249,17 +249,17 @@ def test_a_failure_is_tried_again_as_a_run_of_its_own(account, messages):
     assert "Try 1 of 2" in second.says
     assert timedelta(minutes=8) < second.ready_at - timezone.now()
     assert second.inputs == first.inputs
-    assert line.take() is None
+    assert claiming.take() is None
     assert messages() == []
     sweep(now=second.next_try_at)
     assert messages() == [("execute_run", str(second.pk))]
 
-    assert line.take(now=second.next_try_at) == second
+    assert claiming.take(now=second.next_try_at) == second
     second.refresh_from_db()
     advance(second, Run.State.FAILED, says="No.", cause="globus")
     third = second.children.get()
     assert timedelta(minutes=17) < third.ready_at - timezone.now()
-    line.take(now=third.ready_at)
+    claiming.take(now=third.ready_at)
     third.refresh_from_db()
     advance(third, Run.State.FAILED, says="No.", cause="globus")
     assert not third.children.exists()
@@ -308,7 +308,7 @@ def test_a_run_that_kills_three_workers_is_stopped_and_not_retried(account, mess
     deaths = 0
     for _ in range(10):
         now += timedelta(seconds=30)
-        if line.take(now=now):
+        if claiming.take(now=now):
             deaths += 1  # it dies at once
         now += timedelta(seconds=91)
         sweep(now=now)
@@ -327,15 +327,15 @@ def test_a_dead_worker_is_noticed_in_two_minutes_and_taken_over_in_three(
     """The worst case: a beat just before the death, a sweep just before it is due."""
     (run,) = ask(make_job(account))
     died = timezone.now()
-    assert line.take(now=died) == run
+    assert claiming.take(now=died) == run
     noticed = next(
         second
         for second in range(0, 300, 20)  # a sweep every 15 s, and a tick of 5 s
         if _noticed(run, died + timedelta(seconds=second))
     )
     assert noticed <= 120
-    assert line.take(now=died + timedelta(seconds=noticed)) == run
-    assert line.take(now=died + timedelta(seconds=noticed)) is None
+    assert claiming.take(now=died + timedelta(seconds=noticed)) == run
+    assert claiming.take(now=died + timedelta(seconds=noticed)) is None
     run.refresh_from_db()
     assert (run.attempts, run.takeovers) == (2, 1)
 
@@ -348,7 +348,7 @@ def _noticed(run, now):
 
 def test_a_live_worker_keeps_its_run_however_long_a_call_takes(account, messages):
     (run,) = ask(make_job(account))
-    run = line.take()
+    run = claiming.take()
     with beating.alive(run):
         for minute in range(1, 10):
             now = run.claimed_at + timedelta(minutes=minute)
@@ -361,10 +361,10 @@ def test_a_live_worker_keeps_its_run_however_long_a_call_takes(account, messages
 
 def test_a_worker_that_lost_its_run_does_not_keep_it_alive(account, messages):
     ask(make_job(account))
-    run = line.take()
+    run = claiming.take()
     with beating.alive(run):
         sweep(now=later(seconds=91))
-        line.take(now=later(seconds=92))
+        claiming.take(now=later(seconds=92))
         assert beating.beat() == 0
 
 
@@ -374,7 +374,7 @@ def test_a_worker_that_lost_its_run_does_not_keep_it_alive(account, messages):
 def test_a_list_past_its_deadline_fails(account, messages):
     job = make_job(account, deadline_minutes=30)
     (run,) = ask(job)
-    run = line.take()
+    run = claiming.take()
     sweep(now=run.claimed_at + timedelta(seconds=80))
     run.refresh_from_db()
     assert run.state == "preparing"
