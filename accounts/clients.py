@@ -55,9 +55,7 @@ class VaultAuthorizer(GlobusAuthorizer):
 
     def get_authorization_header(self) -> str:
         """The SDK asks for it before each request, a repeated one too."""
-        age = time.monotonic() - self._looked_at
-        if self._token is None or age > LOOK_AGAIN_SECONDS:
-            self._look()
+        self.bring_token()
         assert self._token is not None
         if self._counted is not None:
             if self._counted is WORKER:
@@ -65,6 +63,12 @@ class VaultAuthorizer(GlobusAuthorizer):
             longest = self._counted.longest_wait_seconds
             wait_for_turn(self._principal.owner_key, longest_seconds=longest)
         return f"Bearer {self._token.secret.reveal()}"
+
+    def bring_token(self) -> None:
+        """Looks at the row if need be; so that threads which use the client need not."""
+        age = time.monotonic() - self._looked_at
+        if self._token is None or age > LOOK_AGAIN_SECONDS:
+            self._look()
 
     def handle_missing_authorization(self) -> bool:
         """After a 401: one renewal, then the answer stands."""

@@ -27,8 +27,8 @@ from transfers.jobs.chunks import (
     unpacked,
 )
 from transfers.jobs.inventory_models import Inventory, InventoryChunk
-from transfers.jobs.settling import extension
-from transfers.jobs.walking import raw
+from transfers.jobs.reading import raw
+from transfers.jobs.totals import extension
 
 PAGE_ROWS = 100
 #: chunks that one page reads: a million entries have 245

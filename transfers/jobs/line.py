@@ -7,6 +7,9 @@ https://docs.globus.org/faq/transfer-sharing/#limits
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -88,18 +91,39 @@ def startable(now: datetime, *, limit: int) -> list[UUID]:
     )
 
 
-def wake() -> None:
-    """Something ended: sends a worker for whoever is next, once that is committed."""
+class _Here(threading.local):
+    is_looked_after = False
 
-    def send() -> None:
-        for pk in _ids(
-            f"SELECT run.id {WAITING} AND run.ready_at <= %s "
-            f"AND {FREE} ORDER BY run.rank LIMIT 1",
-            [timezone.now()],
-        ):
-            queue.execute_run(pk)
 
-    transaction.on_commit(send)
+_here = _Here()
+
+
+@contextmanager
+def looking_after() -> Iterator[None]:
+    """This thread takes the next run by itself, so nobody needs to be sent for it."""
+    before, _here.is_looked_after = _here.is_looked_after, True
+    try:
+        yield
+    finally:
+        _here.is_looked_after = before
+
+
+def wake(*, at_once: bool = False) -> None:
+    """Something ended: sends a worker for whoever is next, once that is committed.
+
+    :param at_once: also when this thread looks after the line
+    """
+    if at_once or not _here.is_looked_after:
+        transaction.on_commit(_send_for_next)
+
+
+def _send_for_next() -> None:
+    for pk in _ids(
+        f"SELECT run.id {WAITING} AND run.ready_at <= %s "
+        f"AND {FREE} ORDER BY run.rank LIMIT 1",
+        [timezone.now()],
+    ):
+        queue.execute_run(pk)
 
 
 def _ids(statement: str, given: list[Any]) -> list[UUID]:

@@ -2,95 +2,132 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
 from portal.templatetags.page import size
-from transfers.jobs import settling, walking
+from transfers.jobs import checkpoints, settling, walking
 from transfers.jobs.inventory_models import Inventory
 from transfers.jobs.models import Run
+from transfers.jobs.settling import End
 from transfers.jobs.tree_rules import Rules
 
-#: inventories of a job that are kept; older ones go when a new one is ready
+#: inventories of a job that are kept
 KEPT = 30
+#: so many more, before the old ones go together
+SPARE = 10
 
 
-def take_inventory(run: Run) -> Inventory:
-    """The inventory of a run, from wherever an earlier worker has got to.
+def take_inventory(run: Run, end: End) -> None:
+    """Makes the inventory of a run, from wherever an earlier worker has got to.
 
+    :param end: called in the transaction that makes it ready
     :raises LostClaim: somebody else goes on with it
     :raises PortalError: Globus is out of reach, or the folder cannot be read
     """
-    beat = partial(walking.heartbeat, run)
-    inventory = Inventory.objects.filter(run=run).first()
+    beat = partial(checkpoints.heartbeat, run)
+    client = transfer_client(run.service_account, WORKER)
+    known = None
+    # The first to have it begins; most lists are one answer and need no checkpoint.
+    is_new = run.attempts == 1
+    inventory = None if is_new else Inventory.objects.filter(run=run).first()
     if inventory is None:
         inventory = _new(run)
-        walking.start(inventory, beat)
-        forget_left_behind(inventory)
+        walk = walking.Walk.of(inventory, client, run.service_account, beat)
+        first = walk.reader.part(checkpoints.top_of(inventory), 0, 0)
+        known = Known.of(run.job_id)
+        known.forget()
+        if first.is_all:
+            earlier = _earlier(inventory, known)
+            settling.settle_at_once(inventory, first.rows, earlier, end)
+            return
+        top = checkpoints.start(inventory, beat)
+        walking.read_folder(walk, top, lambda: first)
     if inventory.state == Inventory.State.LISTING:
-        client = transfer_client(run.service_account, WORKER)
         walking.read_tree(walking.Walk.of(inventory, client, run.service_account, beat))
     if not inventory.is_ready:
-        before = inventory.compared_with = the_one_before(inventory)
-        earlier = (
-            settling.Earlier(
-                settling.rows_in(before),
-                settling.unsure_of(before),
-                settling.changed_since,
-            )
-            if before
-            else None
-        )
-        settling.settle(inventory, beat, earlier)
-        forget_old(inventory)
-    return inventory
+        known = known or Known.of(run.job_id)
+        settling.settle(inventory, beat, _earlier(inventory, known), end)
 
 
 def _new(run: Run) -> Inventory:
     return Inventory(
         job_id=run.job_id,
         run=run,
-        collection=run.inputs["source_collection"],
+        collection=UUID(run.inputs["source_collection"]),
         path=run.inputs["source_path"],
         rules=Rules.of(run.inputs).as_json(),
     )
 
 
-def the_one_before(inventory: Inventory) -> Inventory | None:
-    """The newest of the job that looked at the same place by the same rules."""
-    return (
-        Inventory.objects.filter(
-            job=inventory.job_id,
-            part=Inventory.Part.RUN,
-            state=Inventory.State.READY,
-            collection=inventory.collection,
-            path=inventory.path,
-            rules=inventory.rules,
-            created_at__lt=inventory.created_at,
+def _earlier(inventory: Inventory, known: Known) -> settling.Earlier | None:
+    before = inventory.compared_with = known.before(inventory)
+    if before is None:
+        return None
+    return settling.Earlier(
+        settling.rows_in(before), settling.unsure_of(before), settling.changed_since
+    )
+
+
+@dataclass(frozen=True)
+class Known:
+    """The inventories of a job that there are, the newest first; read once a run."""
+
+    inventories: list[Inventory]
+
+    @classmethod
+    def of(cls, job_id: UUID) -> Known:
+        rows = Inventory.objects.filter(job=job_id, part=Inventory.Part.RUN)
+        return cls(
+            [
+                *rows.select_related("run").only(*_LOOKED_AT).order_by("-created_at"),
+            ]
         )
-        .order_by("-created_at")
-        .first()
-    )
+
+    def before(self, inventory: Inventory) -> Inventory | None:
+        """The newest that looked at the same place by the same rules."""
+        place = inventory.collection, inventory.path, inventory.rules
+        for each in self.inventories:
+            if (
+                each.is_ready
+                and each.created_at < inventory.created_at
+                and (each.collection, each.path, each.rules) == place
+            ):
+                return each
+        return None
+
+    def forget(self) -> None:
+        """Old ones, and what runs have left that ended before theirs was ready."""
+        ready = [each for each in self.inventories if each.is_ready]
+        gone = [
+            each.pk
+            for each in self.inventories
+            if not each.is_ready and each.run is not None and each.run.is_finished
+        ]
+        if len(ready) >= KEPT + SPARE:
+            gone += [each.pk for each in ready[KEPT - 1 :]]
+        if gone:
+            with transaction.atomic():
+                Inventory.objects.filter(pk__in=gone).delete()
 
 
-def forget_left_behind(inventory: Inventory) -> None:
-    """What runs of the job have left that ended before their inventory was ready."""
-    Inventory.objects.filter(job=inventory.job_id, run__state__in=Run.FINISHED).exclude(
-        state=Inventory.State.READY
-    ).delete()
-
-
-def forget_old(inventory: Inventory) -> None:
-    ready = Inventory.objects.filter(
-        job=inventory.job_id, part=Inventory.Part.RUN, state=Inventory.State.READY
-    )
-    old = [*ready.order_by("-created_at").values_list("pk", flat=True)[KEPT:]]
-    with transaction.atomic():
-        Inventory.objects.filter(pk__in=old).delete()
+_LOOKED_AT = (
+    "state",
+    "collection",
+    "path",
+    "rules",
+    "created_at",
+    "entries",
+    "gone",
+    "folders_unread",
+    "run__state",
+)
 
 
 def facts(inventory: Inventory) -> dict[str, Any]:

@@ -8,6 +8,7 @@ on with the transfer and the submission id that are stored already.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -15,31 +16,34 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.clients import transfer_client
 from accounts.models import User
-from portal.globus.errors import CollectionUnavailable, PortalError
+from portal.globus.errors import PortalError
 from portal.globus.transport import WORKER
 from transfers import submission
-from transfers.claims import KEEP_TRYING, back_off, sweep_time
-from transfers.consents import sentence_for
+from transfers.claims import sweep_time
 from transfers.jobs import claiming, line, listing
 from transfers.jobs.beating import alive
+from transfers.jobs.checkpoints import LostClaim
 from transfers.jobs.clocks import NoSuchZone, zone_named
+from transfers.jobs.failing import fail, note
 from transfers.jobs.following import follow
 from transfers.jobs.holds import Holds
+from transfers.jobs.inventory_models import Inventory
 from transfers.jobs.ledger import store
 from transfers.jobs.making import new_run
 from transfers.jobs.models import Job, Run
-from transfers.jobs.policies import Policies
 from transfers.jobs.states import advance
 from transfers.jobs.templates import BadTemplate, filled_inputs
-from transfers.jobs.walking import LostClaim
 from transfers.models import Transfer
-from transfers.storable import storable_text
 
 logger = logging.getLogger(__name__)
+
+#: how long a worker goes on without a new message
+GO_ON_SECONDS = 1.0
 
 _S = Run.State
 
@@ -93,17 +97,28 @@ def start(run: Run, *, now: datetime) -> Run:
 
 
 def execute_next(hint: UUID) -> None:
-    """Carries out the run whose turn it is; for a worker.
+    """Carries out the run whose turn it is, and then the next; for a worker.
+
+    A message costs as much as all else that a short run does, so a worker goes on for
+    a moment before it leaves the line to a new message. What else is in the queue
+    waits for no longer than that.
 
     :param hint: the run that a message was about. Its turn may come later, but then
         there is another one whose turn is now.
     """
-    if Run.objects.filter(pk=hint).exists():
-        run = claiming.take()
-        if run is not None:
-            _work_on(run)
-            if not run.is_finished:  # an end sends for the next by itself
-                line.wake()
+    if not Run.objects.filter(pk=hint).exists():
+        return
+    until = time.monotonic() + GO_ON_SECONDS
+    with line.looking_after():
+        while (run := claiming.take()) is not None:
+            try:
+                _work_on(run)
+            except BaseException:
+                line.wake(at_once=True)
+                raise
+            if time.monotonic() > until:
+                line.wake(at_once=True)
+                break
 
 
 def execute(run_id: UUID) -> None:
@@ -125,17 +140,17 @@ def _work_on(run: Run) -> None:
     except LostClaim:
         logger.warning("Run %s was taken over by another worker", run.pk)
     except PortalError as err:
-        _note(run, err)
+        note(run, err)
 
 
 def _carry_out(run: Run) -> None:
     owner, account = run.job.owner, run.service_account
     if not owner.is_active:
-        _fail(run, f"The owner of the job, {owner}, has been switched off.")
+        fail(run, f"The owner of the job, {owner}, has been switched off.")
         return
     if not account.enabled:
         because = f": {account.disabled_reason}" if account.disabled_reason else "."
-        _fail(run, f"The service account {account} has been switched off{because}")
+        fail(run, f"The service account {account} has been switched off{because}")
         return
     _fill_in(run)
     if run.inputs["kind"] == Job.Kind.LIST:
@@ -163,14 +178,20 @@ def zone_of(run: Run) -> ZoneInfo:
 
 def _list(run: Run) -> None:
     """Lists the folder, and with ``recursive`` what lies below it."""
-    inventory = listing.take_inventory(run)
-    advance(
-        run,
-        _S.SUCCEEDED if inventory.is_complete else _S.SUCCEEDED_WITH_SKIPS,
-        from_states=[_S.PREPARING],
-        says=listing.sentence(inventory),
-        result=listing.facts(inventory),
-    )
+
+    def end(inventory: Inventory) -> None:
+        ended = advance(
+            run,
+            _S.SUCCEEDED if inventory.is_complete else _S.SUCCEEDED_WITH_SKIPS,
+            from_states=[_S.PREPARING],
+            only_if=Q(claimed_at=run.claimed_at),
+            says=listing.sentence(inventory),
+            result=listing.facts(inventory),
+        )
+        if not ended:
+            raise LostClaim
+
+    listing.take_inventory(run, end)
 
 
 def _transfer(run: Run) -> None:
@@ -228,54 +249,6 @@ def _wait(run: Run, says: str, transfer: Transfer) -> None:
         ready_at=transfer.next_try_at or sweep_time(),
         next_try_at=transfer.next_try_at or sweep_time(),
     )
-
-
-def _note(run: Run, err: PortalError) -> None:
-    says = sentence_for(run.service_account, err)
-    now = timezone.now()
-    logger.warning(
-        "Run %s did not succeed: %s %s",
-        run.pk,
-        type(err).__name__,
-        getattr(err, "code", ""),
-    )
-    if not submission.may_pass(err):
-        _fail(run, says, err)
-    elif now - run.created_at >= KEEP_TRYING:
-        _fail(run, "Globus could not be reached for a day, so it was given up.", err)
-    else:
-        pause = back_off(run.attempts, at_least=submission.asked_pause(err))
-        advance(
-            run,
-            _S.WAITING,
-            from_states=[_S.PREPARING],
-            says=says,
-            waits_for=Run.WaitsFor.RETRY,
-            ready_at=now + pause,
-            next_try_at=now + pause,
-            **_errors(says, err),
-        )
-
-
-def _fail(run: Run, says: str, err: PortalError | None = None) -> None:
-    advance(run, _S.FAILED, says=says, **_errors(says, err))
-
-
-def _errors(says: str, err: PortalError | None) -> dict[str, Any]:
-    return {
-        "last_error": says[:500],
-        "error_code": getattr(err, "code", "")[:200],
-        "error_detail": storable_text(getattr(err, "detail", ""), longest=10_000),
-        "cause": _cause(err),
-    }
-
-
-def _cause(err: PortalError | None) -> Policies.Cause:
-    if isinstance(err, CollectionUnavailable):
-        return Policies.Cause.COLLECTION
-    if err is not None and submission.may_pass(err):
-        return Policies.Cause.GLOBUS
-    return Policies.Cause.OTHER
 
 
 def cancel(run: Run, *, by: User) -> None:

@@ -1,85 +1,59 @@
-"""Lists a tree into the rows of an inventory, a folder at a time.
+"""Lists a tree into the rows of an inventory, several folders at a time.
 
 What is to be done stands in the database: a folder's row waits until the transaction
 that stores what is in it, adds the folders that it holds, and counts. A worker that is
 killed at any moment leaves each folder either read or waiting, and whoever takes over
 goes on with those that wait. That transaction also says that the worker lives, and
 fails if it is no longer the one.
+
+Threads ask Globus, each for one folder; one thread stores what they bring.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import F
-from django.utils import timezone
 from globus_sdk import TransferClient
 
 from accounts.models import Principal
-from portal.globus.errors import (
-    CollectionUnavailable,
-    NotADirectory,
-    NotFound,
-    PermissionDenied,
-    PortalError,
-    Refused,
-    UnexpectedAnswer,
+from portal.globus.errors import ConsentRequired, PortalError
+from transfers.jobs.checkpoints import (
+    Beat,
+    Found,
+    LostClaim,
+    heartbeat,
+    leave_the_rest,
+    start,
+    store,
+    store_answer,
 )
-from transfers.browsing import Entry, Listing, listing
-from transfers.consents import with_own_consent
-from transfers.jobs.chunks import (
-    CHUNK_ROWS,
-    Row,
-    by_place,
-    in_chunks,
-    packed,
-    row_of,
-)
-from transfers.jobs.inventory_models import Inventory, InventoryFolder, InventoryPage
-from transfers.jobs.models import Run
+from transfers.jobs.inventory_models import Inventory, InventoryFolder
+from transfers.jobs.leaving_out import why_unread
+from transfers.jobs.reading import Answer, Reader, raw
 from transfers.jobs.tree_rules import Rules
-from transfers.paths import LONGEST_PATH_BYTES, BadPath
+
+__all__ = ["Beat", "LostClaim", "Walk", "heartbeat", "raw", "read_tree", "start"]
 
 logger = logging.getLogger(__name__)
 
-#: Entries asked for at once: some 20 MB while they are read. A folder of 100,000 takes
-#: ten requests, each of which makes Globus list it again.
-ANSWER_ROWS = 10_000
-#: rows that are inserted by one statement
-BATCH = 1000
+#: Folders that one walk asks for at once: at half a second per answer, some more than
+#: the budget of an identity allows, and few enough that their answers fit in memory.
+AT_ONCE = 8
 #: waiting folders that are looked up at once
 FOLDERS_AT_ONCE = 100
-#: A folder that its server fails to list this often, while the top works, is left out.
-MOST_ATTEMPTS = 3
+#: how often a folder is read anew that changes between two of its answers
+MOST_READS = 3
 #: An inventory stops growing here and says so: a file system that never ends, such as
 #: one with a mount in itself, must not fill the database.
 MOST_ENTRIES = 10_000_000
 
-Beat = Callable[[], None]
+First = Callable[[], Answer]
 
 _S = InventoryFolder.State
-
-
-class LostClaim(Exception):
-    """The run is no longer this worker's."""
-
-
-def heartbeat(run: Run) -> None:
-    """Says that the worker is alive.
-
-    :raises LostClaim: another one has the run now, or it has ended
-    """
-    mine = Run.objects.filter(
-        pk=run.pk, state=Run.State.PREPARING, claimed_at=run.claimed_at
-    )
-    if not mine.update(heartbeat_at=timezone.now()):
-        raise LostClaim
 
 
 @dataclass(frozen=True)
@@ -87,10 +61,8 @@ class Walk:
     """:ivar beat: says that the worker lives; raises ``LostClaim``"""
 
     inventory: Inventory
-    transfer_client: TransferClient
-    principal: Principal
+    reader: Reader
     beat: Beat
-    rules: Rules
     most_entries: int
 
     @classmethod
@@ -104,28 +76,17 @@ class Walk:
         most_entries: int | None = None,
     ) -> Walk:
         """:param most_entries: fewer than the ``MOST_ENTRIES`` of all inventories"""
-        rules = Rules.from_json(inventory.rules)
-        most = most_entries or MOST_ENTRIES
-        return cls(inventory, transfer_client, principal, beat, rules, most)
-
-
-def start(inventory: Inventory, beat: Beat) -> None:
-    """Stores a new inventory, with its top folder waiting."""
-    with transaction.atomic():
-        beat()
-        inventory.save(force_insert=True)
-        path = f"{inventory.path.rstrip('/')}/"
-        InventoryFolder.objects.create(
-            inventory=inventory, path=raw(path), digest=digest(path), depth=0
+        reader = Reader(
+            transfer_client,
+            principal,
+            UUID(str(inventory.collection)),
+            Rules.from_json(inventory.rules),
         )
+        return cls(inventory, reader, beat, most_entries or MOST_ENTRIES)
 
-
-def raw(path: str) -> bytes:
-    return path.encode("utf-8", "surrogatepass")
-
-
-def digest(path: str) -> bytes:
-    return hashlib.sha256(raw(path)).digest()
+    @property
+    def is_full(self) -> bool:
+        return self.inventory.entries >= self.most_entries
 
 
 def read_tree(walk: Walk) -> None:
@@ -137,224 +98,104 @@ def read_tree(walk: Walk) -> None:
     """
     waiting = walk.inventory.tree.filter(state=_S.WAITING).order_by("id")
     while folders := list(waiting[:FOLDERS_AT_ONCE]):
-        for folder in folders:
-            if walk.inventory.entries >= walk.most_entries:
-                _leave_the_rest(walk)
-                return
-            _read_or_leave(walk, folder)
+        if walk.is_full:
+            says = f"The listing stopped at {walk.most_entries:,} entries."
+            leave_the_rest(walk.inventory, walk.beat, says)
+            return
+        if len(folders) == 1:
+            read_folder(walk, folders[0])
+        else:
+            _read_all(walk, folders)
 
 
-def _read_or_leave(walk: Walk, folder: InventoryFolder) -> None:
+def _read_all(walk: Walk, folders: list[InventoryFolder]) -> None:
+    """Several at once. After a failure no more are asked for, and what is under way is
+    stored all the same.
+    """
+    failure: PortalError | None = None
+    todo = iter(folders)
+    asked: dict[Future[Answer], InventoryFolder] = {}
+
+    def has_more() -> bool:
+        if failure is not None or walk.is_full or len(asked) >= AT_ONCE:
+            return False
+        folder = next(todo, None)
+        if folder is not None:
+            walk.reader.make_ready()
+            first = walk.reader.first
+            asked[pool.submit(first, folder.path_text, folder.depth)] = folder
+        return folder is not None
+
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="walk") as pool:
+        while True:
+            while has_more():
+                pass
+            if not asked:
+                break
+            for answer in wait(asked, return_when=FIRST_COMPLETED).done:
+                try:
+                    read_folder(walk, asked.pop(answer), answer.result)
+                except PortalError as err:
+                    failure = failure or err
+    if failure is not None:
+        raise failure
+
+
+def read_folder(
+    walk: Walk, folder: InventoryFolder, first: First | None = None
+) -> None:
+    """Stores what is in a folder, or why that is not known.
+
+    :param first: gives its first answer, which was asked for already
+    """
     try:
-        found = _read(walk, folder)
+        found = _read(walk, folder, first)
     except PortalError as err:
-        says = _why_unread(walk, folder, err)
+        says = why_unread(walk.inventory, walk.reader, folder, err)
         if not says:
             raise
         logger.info("A folder of inventory %s is left out", walk.inventory.pk)
         found = Found(says=says, state=_S.UNREAD)
-    _store(walk, folder, found)
+    store(walk.inventory, walk.beat, folder, found)
 
 
-@dataclass
-class Found:
-    """What reading a folder came to, but for the rows, which are stored."""
-
-    says: str = ""
-    state: str = _S.READ
-    answers: int = 0
-    entries: int = 0
-    files: int = 0
-    bytes: int = 0
-    folders: int = 0
-    opened: list[str] = field(default_factory=list)
-    #: names of folders that no request can name
-    closed: list[str] = field(default_factory=list)
-
-
-def _read(walk: Walk, folder: InventoryFolder) -> Found:
-    """Stores the rows of one folder, answer by answer.
+def _read(walk: Walk, folder: InventoryFolder, first: First | None) -> Found:
+    """Stores the rows of a folder of several answers, one by one.
 
     A folder that changes between two answers is read again, and at last taken as it is.
     """
-    for _ in range(MOST_ATTEMPTS):
-        found = _read_once(walk, folder)
+    for _ in range(MOST_READS):
+        found = _read_once(walk, folder, _first(walk, folder, first))
         if not found.says:
             break
+        first = None
     return found
 
 
-def _read_once(walk: Walk, folder: InventoryFolder) -> Found:
+def _first(walk: Walk, folder: InventoryFolder, first: First | None) -> Answer:
+    if first is not None:
+        try:
+            return first()
+        except ConsentRequired:
+            pass  # which the service account may give itself, but not from a thread
+    return walk.reader.part(folder.path_text, folder.depth, 0)
+
+
+def _read_once(walk: Walk, folder: InventoryFolder, first: Answer) -> Found:
     found = Found()
-    path, offset, total = folder.path_text, 0, None
-    while total is None or offset < total:
-        part = _ask(walk, path, offset)
-        if total is not None and part.total != total:
+    if first.is_whole:
+        found.add(first)
+        found.rows = first.rows
+        return found
+    store_answer(folder, walk.beat, 0, first.rows)
+    found.add(first)
+    path, depth = folder.path_text, folder.depth
+    for answer in walk.reader.rest(path, depth, first.received):
+        if answer.total != first.total:
             found.says = "It changed while it was read, so entries may be missing."
-        total = part.total
-        if not part.entries:
-            if offset < total:
-                found.says = "Globus did not send all of its entries."
-            break
-        rows = _rows(walk, path, part, found, folder)
-        _store_answer(walk, folder, found.answers, rows)
-        found.answers += 1
-        offset += len(part.entries)
+        if answer.received:
+            store_answer(folder, walk.beat, found.answers, answer.rows)
+            found.add(answer)
+        elif found.received < answer.total:
+            found.says = "Globus did not send all of its entries."
     return found
-
-
-def _ask(walk: Walk, path: str, offset: int) -> Listing:
-    ask = partial(
-        listing,
-        walk.transfer_client,
-        UUID(str(walk.inventory.collection)),
-        path,
-        show_hidden=True,
-        limit=ANSWER_ROWS,
-        offset=offset,
-    )
-    return with_own_consent(walk.principal, ask)
-
-
-def _rows(
-    walk: Walk, path: str, part: Listing, found: Found, folder: InventoryFolder
-) -> list[Row]:
-    kept = [entry for entry in part.entries if walk.rules.takes(entry)]
-    for entry in kept:
-        found.entries += 1
-        if entry.type == "file":
-            found.files += 1
-            found.bytes += entry.size_bytes or 0
-        elif entry.is_folder:
-            found.folders += 1
-            _note_folder(walk, entry, path, found, folder.depth + 1)
-    return sorted((row_of(path, entry) for entry in kept), key=by_place)
-
-
-def _note_folder(walk: Walk, entry: Entry, path: str, found: Found, depth: int) -> None:
-    """A link is not followed: it may lead round in a circle."""
-    if entry.is_link or not walk.rules.opens(depth):
-        return
-    inner = f"{path}{entry.name}/"
-    if entry.path and len(raw(inner)) <= LONGEST_PATH_BYTES:
-        found.opened.append(inner)
-    else:
-        found.closed.append(inner)
-
-
-def _store_answer(
-    walk: Walk, folder: InventoryFolder, answer: int, rows: list[Row]
-) -> None:
-    """The first answer takes away what an earlier try has left."""
-    with transaction.atomic():
-        walk.beat()
-        if answer == 0:
-            folder.pages.all().delete()
-        for number, some in enumerate(in_chunks(rows, CHUNK_ROWS)):
-            InventoryPage.objects.create(
-                inventory=walk.inventory,
-                folder=folder,
-                answer=answer,
-                number=number,
-                data=packed(some),
-            )
-
-
-def _store(walk: Walk, folder: InventoryFolder, found: Found) -> None:
-    """The moment at which the folder is done, for good and once."""
-    inventory = walk.inventory
-    with transaction.atomic():
-        walk.beat()
-        done = inventory.tree.filter(pk=folder.pk, state=_S.WAITING).update(
-            state=found.state,
-            says=found.says[:300],
-            answers=found.answers,
-            files=found.files,
-            bytes=found.bytes,
-        )
-        if not done:
-            raise LostClaim
-        if found.state == _S.UNREAD or not found.entries:
-            folder.pages.all().delete()
-        _add_folders(inventory, folder, found)
-        read = 1 if found.state == _S.READ else 0
-        unread = len(found.closed) + (1 if found.says else 0)
-        Inventory.objects.filter(pk=inventory.pk).update(
-            entries=F("entries") + found.entries,
-            files=F("files") + found.files,
-            folders=F("folders") + found.folders,
-            bytes=F("bytes") + found.bytes,
-            folders_read=F("folders_read") + read,
-            folders_unread=F("folders_unread") + unread,
-        )
-    inventory.entries += found.entries
-
-
-def _add_folders(inventory: Inventory, folder: InventoryFolder, found: Found) -> None:
-    says = "Its path holds a character that cannot be sent, or is too long."
-    for paths, state, words in (
-        (found.opened, _S.WAITING, ""),
-        (found.closed, _S.UNREAD, says),
-    ):
-        for first in range(0, len(paths), BATCH):
-            InventoryFolder.objects.bulk_create(
-                (
-                    InventoryFolder(
-                        inventory=inventory,
-                        parent=folder,
-                        path=raw(path),
-                        digest=digest(path),
-                        depth=folder.depth + 1,
-                        state=state,
-                        says=words,
-                    )
-                    for path in paths[first : first + BATCH]
-                ),
-                ignore_conflicts=True,
-            )
-
-
-def _why_unread(walk: Walk, folder: InventoryFolder, err: PortalError) -> str:
-    """A sentence if the folder is left out and the walk goes on; else empty."""
-    if folder.depth == 0:
-        return ""
-    if "SizeLimit" in getattr(err, "code", ""):
-        return "It holds more entries than Globus lists, which is 100,000."
-    for kind, sentence in _LEFT_OUT.items():
-        if isinstance(err, kind):
-            return sentence
-    if isinstance(err, CollectionUnavailable | UnexpectedAnswer):
-        return _unless_all_fails(walk, folder)
-    return ""
-
-
-_LEFT_OUT: dict[type[PortalError], str] = {
-    PermissionDenied: "The service account may not read it.",
-    NotFound: "It was gone, or hidden, when it was to be read.",
-    NotADirectory: "It was no folder any more when it was to be read.",
-    Refused: "Globus did not accept its path.",
-    BadPath: "Its path cannot be sent to Globus.",
-}
-
-
-def _unless_all_fails(walk: Walk, folder: InventoryFolder) -> str:
-    """Whether it is the folder or the whole collection that does not work."""
-    folder.attempts += 1
-    InventoryFolder.objects.filter(pk=folder.pk).update(attempts=folder.attempts)
-    if folder.attempts < MOST_ATTEMPTS:
-        return ""
-    collection = UUID(str(walk.inventory.collection))
-    listing(walk.transfer_client, collection, walk.inventory.path, limit=1)
-    return "Three times the collection's server could not list it."
-
-
-def _leave_the_rest(walk: Walk) -> None:
-    with transaction.atomic():
-        walk.beat()
-        left = walk.inventory.tree.filter(state=_S.WAITING).update(
-            state=_S.UNREAD,
-            says=f"The listing stopped at {walk.most_entries:,} entries.",
-        )
-        Inventory.objects.filter(pk=walk.inventory.pk).update(
-            folders_unread=F("folders_unread") + left
-        )

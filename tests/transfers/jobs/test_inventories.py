@@ -11,10 +11,19 @@ from django.utils import timezone
 from sandbox import seed
 from tests.factories import make_job, make_run
 from tests.transfers.jobs.test_runs import execute, states
-from transfers.jobs import listing, runs, settling, walking
+from transfers.jobs import (
+    checkpoints,
+    listing,
+    reading,
+    runs,
+    settling,
+    totals,
+    walking,
+)
+from transfers.jobs.checkpoints import LostClaim
 from transfers.jobs.models import Run
-from transfers.jobs.settling import extension, rows_in
-from transfers.jobs.walking import LostClaim
+from transfers.jobs.settling import rows_in
+from transfers.jobs.totals import extension
 from transfers.models import Inventory, InventoryChunk, InventoryFolder, InventoryPage
 from transfers.sweeping import sweep
 
@@ -132,7 +141,7 @@ def test_a_top_folder_that_cannot_be_read_fails_the_run(tree, sandbox, job):
     sandbox.collection(seed.HARVEST, denied_paths=["/tree"])
     run = execute(job)
     assert run.state == "failed"
-    assert not run.inventory.is_ready
+    assert not Inventory.objects.filter(run=run).exists()
     sandbox.collection(seed.HARVEST, denied_paths=[])
     inventory_of(job)
     assert Inventory.objects.count() == 2, "what the failed run left is gone"
@@ -195,7 +204,7 @@ def test_a_name_that_no_text_encoding_has_stays_as_it_came(service_account):
 
 def started(run):
     inventory = listing._new(run)
-    walking.start(inventory, lambda: None)
+    checkpoints.start(inventory, lambda: None)
     return inventory
 
 
@@ -228,8 +237,8 @@ def files(names):
 def test_a_large_folder_comes_in_several_answers_and_is_merged(
     service_account, monkeypatch
 ):
-    monkeypatch.setattr(walking, "ANSWER_ROWS", 10)
-    monkeypatch.setattr(walking, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(reading, "ANSWER_ROWS", 10)
+    monkeypatch.setattr(checkpoints, "CHUNK_ROWS", 4)
     run = make_run(make_job(service_account, source_path="/x/"), state="preparing")
     inventory = started(run)
     # Globus's order is not ours.
@@ -244,7 +253,7 @@ def test_a_large_folder_comes_in_several_answers_and_is_merged(
 def test_a_folder_that_keeps_changing_is_taken_as_it_is_and_said_so(
     service_account, monkeypatch
 ):
-    monkeypatch.setattr(walking, "ANSWER_ROWS", 2)
+    monkeypatch.setattr(reading, "ANSWER_ROWS", 2)
     run = make_run(make_job(service_account, source_path="/x/"), state="preparing")
     inventory = started(run)
 
@@ -283,8 +292,9 @@ def test_a_folder_over_the_limit_of_globus_is_not_empty(tree, sandbox, job):
 
 
 def test_a_folder_that_its_server_never_lists_is_left_out(
-    tree, sandbox, job, no_pauses
+    tree, sandbox, job, no_pauses, monkeypatch
 ):
+    monkeypatch.setattr(walking, "AT_ONCE", 1)
     tree("a/x")
     tree("b/y")
     run = runs.run_now(job, by=None)
@@ -325,7 +335,7 @@ def test_a_worker_that_lost_its_claim_writes_nothing_more(tree, job):
     inventory = started(run)
 
     def beat():
-        walking.heartbeat(run)
+        checkpoints.heartbeat(run)
 
     Run.objects.update(claimed_at=timezone.now() + timedelta(seconds=1))
     walk = walking.Walk.of(
@@ -347,17 +357,17 @@ def test_settling_again_gives_the_same(tree, job, monkeypatch):
     monkeypatch.setattr("transfers.jobs.chunks.CHUNK_ROWS", 3)
     run = runs.run_now(job, by=None)
     beats = iter(range(100))
-    heartbeat = walking.heartbeat
+    heartbeat = checkpoints.heartbeat
 
     def dies(of):
         heartbeat(of)
         if Inventory.objects.filter(state="settling").exists() and next(beats) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(walking, "heartbeat", dies)
+    monkeypatch.setattr(checkpoints, "heartbeat", dies)
     with pytest.raises(KeyboardInterrupt):
         runs.execute(run.pk)
-    monkeypatch.setattr(walking, "heartbeat", heartbeat)
+    monkeypatch.setattr(checkpoints, "heartbeat", heartbeat)
     assert InventoryChunk.objects.exists()
     sweep(now=timezone.now() + timedelta(minutes=5))
 
@@ -373,6 +383,7 @@ def test_settling_again_gives_the_same(tree, job, monkeypatch):
 
 def test_old_inventories_of_a_job_go(tree, job, monkeypatch):
     monkeypatch.setattr(listing, "KEPT", 2)
+    monkeypatch.setattr(listing, "SPARE", 0)
     tree("a")
     kept = [inventory_of(job) for _ in range(3)]
     assert {*Inventory.objects.values_list("pk", flat=True)} == {
@@ -401,13 +412,13 @@ def test_extensions(name, expected):
 def test_a_million_types_do_not_fill_the_memory(monkeypatch):
     from transfers.jobs.chunks import Row
 
-    monkeypatch.setattr(settling, "MOST_TYPES", 10)
-    monkeypatch.setattr(settling, "SHOWN_TYPES", 4)
-    totals = settling.Totals()
+    monkeypatch.setattr(totals, "MOST_TYPES", 10)
+    monkeypatch.setattr(totals, "SHOWN_TYPES", 4)
+    counted = totals.Totals()
     for number in range(50):
-        totals.add(Row("/", f"f.e{number}", "file", number))
-    assert len(totals.types) == 11
-    shown = totals.shown_types()
+        counted.add(Row("/", f"f.e{number}", "file", number))
+    assert len(counted.types) == 11
+    shown = counted.shown_types()
     assert shown[-1][0] == "*"
     assert sum(each[1] for each in shown) == 50
     assert sum(each[2] for each in shown) == sum(range(50))

@@ -26,7 +26,7 @@ def settled(service_account, monkeypatch):
         run = make_run(make_job(service_account, source_path="/t/"), state="preparing")
         inventory = started(run)
         rows = sorted(rows, key=chunks.by_place)
-        monkeypatch.setattr(settling, "_rows_here", lambda _: iter(rows))
+        monkeypatch.setattr(settling, "rows_here", lambda _: iter(rows))
         earlier = before and settling.Earlier(before, [], settling.changed_since)
         settling.settle(inventory, lambda: None, earlier)
         return inventory
