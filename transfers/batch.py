@@ -72,11 +72,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Batch:
+    """:ivar numbers: of each line in the text, from 1"""
+
     lines: tuple[Line, ...]
     problems: tuple[Problem, ...]
+    numbers: tuple[int, ...] = ()
 
 
-class _BadLine(ValueError):
+class BadLine(ValueError):
     """Its text is the sentence for whoever wrote the line."""
 
 
@@ -87,10 +90,11 @@ def parse(text: str) -> Batch:
     """
     lines: list[Line] = []
     problems: list[Problem] = []
+    numbers: list[int] = []
     for number, raw in enumerate(_LINE_END.split(text), start=1):
         try:
             line = _line(raw)
-        except _BadLine as err:
+        except BadLine as err:
             problems.append(Problem(number, str(err)))
             continue
         if line is None:
@@ -100,23 +104,24 @@ def parse(text: str) -> Batch:
                 Problem(
                     number,
                     f"A batch has at most {MOST_LINES:,} lines. Put what follows "
-                    "into another job, or name a folder.",
+                    "into another one, or name a folder.",
                 )
             )
             break
         lines.append(line)
-    return Batch(tuple(lines), tuple(problems))
+        numbers.append(number)
+    return Batch(tuple(lines), tuple(problems), tuple(numbers))
 
 
 def _line(raw: str) -> Line | None:
     """Nothing for an empty line or a comment.
 
-    :raises _BadLine: with a sentence
+    :raises BadLine: with a sentence
     """
     try:
         words = shlex.split(raw, comments=True)
     except ValueError as err:
-        raise _BadLine(
+        raise BadLine(
             "A quotation mark is opened and not closed. Put a backslash before one "
             "that belongs to a name."
         ) from err
@@ -132,7 +137,7 @@ def _line(raw: str) -> Line | None:
         elif word == "--":
             paths += rest
         elif word.startswith("-") and len(word) > 1:
-            raise _BadLine(
+            raise BadLine(
                 f"“{word[:40]}” is not an option of a line. There are --recursive, "
                 "--no-recursive and --external-checksum; write ./ before a name that "
                 "begins with a dash."
@@ -141,10 +146,20 @@ def _line(raw: str) -> Line | None:
             paths.append(word)
     if not words:
         return None
+    return line_of(paths, recursive, checksum)
+
+
+def line_of(
+    paths: Sequence[str], recursive: bool | None = None, checksum: str = ""
+) -> Line:
+    """A line of its parts.
+
+    :raises BadLine: with a sentence
+    """
     if len(paths) != 2:
-        raise _BadLine(_count_says(len(paths)))
+        raise BadLine(_count_says(len(paths)))
     if recursive and checksum:
-        raise _BadLine("A folder has no checksum; take one of the two options away.")
+        raise BadLine("A folder has no checksum; take one of the two options away.")
     for path in paths:
         _check(path)
     return Line(paths[0], paths[1], recursive, checksum)
@@ -153,7 +168,7 @@ def _line(raw: str) -> Line | None:
 def _checksum(word: str, rest: Iterable[str]) -> str:
     value = word.partition("=")[2] or next(iter(rest), "")
     if not value.isalnum() or len(value) > LONGEST_CHECKSUM:
-        raise _BadLine("After --external-checksum stands a checksum in hexadecimal.")
+        raise BadLine("After --external-checksum stands a checksum in hexadecimal.")
     return value
 
 
@@ -170,11 +185,11 @@ def _count_says(count: int) -> str:
 
 def _check(path: str) -> None:
     if not path:
-        raise _BadLine("A path is empty.")
+        raise BadLine("A path is empty.")
     try:
         below("/", path)
     except BadPath as err:
-        raise _BadLine(f"{path[:60]}: {err.advice}") from err
+        raise BadLine(f"{path[:60]}: {err.advice}") from err
 
 
 def below(folder: str, path: str) -> str:

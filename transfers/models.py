@@ -33,6 +33,7 @@ from transfers.jobs.models import (
     Schedule,
     Share,
 )
+from transfers.template_models import TransferTemplate
 from transfers.timer_rows import TimerWatch, TroubledTimer
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "TaskDetails",
     "TimerWatch",
     "Transfer",
+    "TransferTemplate",
     "Trial",
     "TroubledTimer",
     "Watch",

@@ -13,7 +13,6 @@ from globus_sdk import MISSING, TransferClient
 
 from portal.globus.errors import PortalError, UnexpectedAnswer, globus_errors
 from transfers.models import Transfer
-from transfers.paths import name_of, parent
 
 #: what one transfer of the rest holds at most; the next one takes what remains
 MOST_ITEMS = 1000
@@ -116,61 +115,9 @@ def _item(row: Any) -> dict[str, Any] | None:
 
 
 def can_be_edited(transfer: Transfer) -> bool:
-    """Whether the form can say it: everything keeps its name, in one folder."""
-    return destination_folder(transfer) is not None
-
-
-def destination_folder(transfer: Transfer) -> str | None:
-    """Where everything arrives, if the form can say it."""
-    items = transfer.document.get("DATA") or []
-    if transfer.kind != Transfer.Kind.TRANSFER or not items:
-        return None
-    folders = set()
-    for each in items:
-        source, destination = each["source_path"], each["destination_path"]
-        if name_of(source) in ("", "~"):
-            folders.add(destination)
-        elif name_of(source) != name_of(destination):
-            return None
-        else:
-            folders.add(parent(destination))
-    return folders.pop() if len(folders) == 1 else None
-
-
-def form_data(transfer: Transfer) -> dict[str, list[str]]:
-    """What the form of a new transfer holds to send this one again.
-
-    :raises CannotRepeat: the form cannot say it
-    """
-    folder = destination_folder(transfer)
-    if folder is None:
-        raise CannotRepeat
-    document = transfer.document
-    sources = [_as_picked(each) for each in document["DATA"]]
-    data = {
-        "form": ["transfer"],
-        "origin_id": [str(transfer.source_id)],
-        "destination_id": [str(transfer.destination_id)],
-        "destination_path": [folder],
-        "label": [transfer.label],
-        "again_of": [str(transfer.pk)],
-    }
-    if len(sources) == 1:
-        data["origin_path"] = sources
-    else:
-        data["item"] = sources
-    if transfer.cancel_if_stalled:
-        data["cancel_if_stalled"] = ["on"]
-    if isinstance(document.get("sync_level"), int):
-        data["sync_level"] = [str(document["sync_level"])]
-    switched_on = [name for name, value in document.items() if value is True]
-    return data | {name: ["on"] for name in switched_on}
-
-
-def _as_picked(item: Mapping[str, Any]) -> str:
-    """A folder ends in a slash."""
-    path = str(item["source_path"])
-    return f"{path.rstrip('/')}/" if item.get("recursive") else path
+    """Whether the form can say it: ``transfers.refilling`` fills it in."""
+    is_copy = transfer.kind == Transfer.Kind.TRANSFER
+    return is_copy and bool(transfer.document.get("DATA"))
 
 
 def original(user_transfers: Any, text: str) -> Transfer | None:

@@ -1,246 +1,120 @@
-"""The form of a new transfer.
-
-It works in steps without any script: finding a collection and looking into a folder
-are buttons of the same form, which comes back with everything that was in it.
-"""
+"""The page on which a transfer is put together and sent."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.clients import transfer_client
 from accounts.models import User
 from accounts.views import SignedInRequest
-from portal.globus.errors import (
-    NotFound,
-    PermissionDenied,
-    PortalError,
-)
+from portal.globus.errors import PortalError
 from portal.middleware import failure_context
+from portal.sessions import asked_by_page
 from transfers import (
+    batch_form,
     browsing,
     collections,
+    filters,
     looking,
-    picking,
-    repeating,
     submission,
+    templates_kept,
 )
-from transfers.forms import MOST_ITEMS, SWITCHES, TransferForm
+from transfers.filter_preview import Preview, preview
+from transfers.folders import Asked, open_folder
+from transfers.forms import TemplateNameForm
 from transfers.models import Transfer
 from transfers.paths import parent
-from transfers.picking import FolderChanged, NothingPicked, Picked
-from transfers.views.collections import name_of
+from transfers.picking import FolderChanged
+from transfers.send_form import MOST_ITEMS
 from transfers.views.panes import back
+from transfers.views.send_draft import Draft, Place, draft, name_or_id
 
-SIDES = ("origin", "destination")
+__all__ = ["Draft", "draft", "judged", "name_or_id", "new", "recent_places", "shown"]
+
 ROWS = 12
 FOLDERS = 200
 
 
-@dataclass
-class Place:
-    """One side of the form, and what was found for it in this step."""
-
-    side: str
-    id: str = ""
-    name: str = ""
-    text: str = ""
-    found: tuple[collections.Collection, ...] | None = None
-    listing: browsing.Listing | None = None
-    failure: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def folders(self) -> list[browsing.Entry]:
-        entries = self.listing.entries if self.listing else ()
-        return [entry for entry in entries if entry.is_folder and entry.path]
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: SignedInRequest) -> HttpResponse:
-    data = _data(request)
-    places = {side: Place(side) for side in SIDES}
-    action = _apply_choice(request, data)
     try:
-        picked = _take_picked(request, data)
+        made = draft(request)
     except FolderChanged as failure:
         messages.warning(request, failure.advice)
         return redirect(back(request))
-    for place in places.values():
-        _look_up(request.user, place, data)
-    if action == "send":
-        return _send(request, data, places, picked)
-    _take_step(request, action, data, places)
-    form = TransferForm(initial=_initial(data), items=_items(data, picked), names={})
-    return shown(request, form, data, places, picked)
+    if made.action == "send":
+        return _send(made)
+    if made.action == "template-save":
+        _save_template(made)
+    verb, _, side = made.action.partition("-")
+    if side in made.places and verb in ("find", "list"):
+        _take_step(made, verb, made.places[side])
+    made.fill_in()
+    return shown(made)
 
 
-def _data(request: SignedInRequest) -> QueryDict:
-    """What the form holds: sent with it, or of the address."""
-    data = (request.POST if request.method == "POST" else request.GET).copy()
-    if request.method != "POST" and "again_of" in data:
-        earlier = _repeated(request.user, data)
-        if earlier is not None:
-            for name, values in repeating.form_data(earlier).items():
-                data.setlistdefault(name, values)
-    return data
+def judged(request: SignedInRequest, data: QueryDict) -> Draft:
+    """The form with what was sent, for a page that does something else with it.
 
-
-def _repeated(user: User, data: QueryDict) -> Transfer | None:
-    """What this form repeats, changed."""
-    mine = Transfer.objects.owned_by(user)
-    return repeating.original(mine, data.get("again_of", ""))
-
-
-def _apply_choice(request: SignedInRequest, data: QueryDict) -> str:
-    """Puts what a button chose into the data; the step that is still to be taken."""
-    action, _, value = data.get("do", "").partition(":")
-    verb, _, side = action.partition("-")
-    if request.method != "POST" or side not in SIDES:
-        return _default(data) if action == "enter" else action
-    if verb == "choose":
-        data[f"{side}_id"] = value
-        data[f"{side}_path"] = ""
-        data[f"{side}_find"] = ""
-        if side == "origin":
-            _pick_nothing(data)
-    elif verb == "change":
-        data[f"{side}_id"] = ""
-    elif verb == "go":
-        data[f"{side}_path"] = value
-        return f"list-{side}"
-    elif verb == "clear":
-        _pick_nothing(data)
-    return action
-
-
-def _pick_nothing(data: QueryDict) -> None:
-    for name in ("item", *picking.FIELDS):
-        data.setlist(name, [])
-
-
-def _take_picked(request: SignedInRequest, data: QueryDict) -> Picked | None:
-    """What was picked on the files page becomes items of the form.
-
-    More than a form has room for stay a selection, which goes with the form.
-
-    :raises FolderChanged: the folder holds other names by now
+    :raises FolderChanged: see ``draft``
     """
-    if request.method != "POST" or not any(data.get(name) for name in picking.FIELDS):
-        return None
-    try:
-        collection_id = UUID(data.get("origin_id", ""))
-        picked = picking.picked_in(request, data, collection_id)
-    except (ValueError, NothingPicked):
-        _pick_nothing(data)
-        return None
-    items = picked.items()
-    if len(items) < picked.count:
-        messages.warning(
-            request,
-            f"{picked.count - len(items)} of what you picked cannot be sent: there are "
-            "control characters or invalid text in the name. Rename it first.",
-        )
-    _pick_nothing(data)
-    if len(items) <= MOST_ITEMS:
-        data.setlist("item", items)
-        return None
-    data["selection"] = picked.selection
-    data["stamp"] = picked.folder.about.stamp
-    return picked
+    made = draft(request, data)
+    made.judge()
+    return made
 
 
-def _default(data: QueryDict) -> str:
-    """Enter was pressed: a search if there are words to search for."""
-    for side in SIDES:
-        if data.get(f"{side}_find", "").strip():
-            return f"find-{side}"
-    return "send"
-
-
-def _look_up(user: User, place: Place, data: QueryDict) -> None:
-    """The collection's name; without one it cannot be sent to."""
-    place.text = data.get(f"{place.side}_find", "").strip()
-    place.id = data.get(f"{place.side}_id", "").strip()
-    if not place.id:
-        return
-    try:
-        place.name = name_of(user, UUID(place.id))
-    except (ValueError, NotFound, PermissionDenied):
-        return  # said at the field, when the form is sent
-
-
-def name_or_id(user: User, collection_id: UUID) -> str:
-    try:
-        return name_of(user, collection_id)
-    except (NotFound, PermissionDenied):
-        return str(collection_id)
-
-
-def _take_step(
-    request: SignedInRequest, action: str, data: QueryDict, places: dict[str, Place]
-) -> None:
-    verb, _, side = action.partition("-")
-    place = places.get(side)
-    if place is None or verb not in ("find", "list"):
-        return
+def _take_step(made: Draft, verb: str, place: Place) -> None:
+    client = transfer_client(made.request.user)
     try:
         if verb == "find":
-            place.found = collections.search(
-                transfer_client(request.user), place.text, limit=ROWS
-            ).collections
+            found = collections.search(client, place.text, limit=ROWS)
+            place.found = found.collections
         elif place.name:
+            name = f"{place.side}_path"
             place.listing = browsing.listing(
-                transfer_client(request.user),
-                UUID(place.id),
-                data.get(f"{side}_path", ""),
-                limit=FOLDERS,
+                client, UUID(place.id), made.data.get(name, ""), limit=FOLDERS
             )
-            data[f"{side}_path"] = place.listing.path
+            made.data[name] = place.listing.path
     except PortalError as failure:
-        place.failure = failure_context(request, failure)
+        place.failure = failure_context(made.request, failure)
 
 
-def _send(
-    request: SignedInRequest,
-    data: QueryDict,
-    places: dict[str, Place],
-    picked: Picked | None,
-) -> HttpResponse:
-    form = _form(data, places, picked)
-    if not form.is_valid() or _is_misnamed(request.user, form):
-        return shown(request, form, data, places, picked)
-    names = form.names
+def _send(made: Draft) -> HttpResponse:
+    made.judge()
+    form = made.form
+    if not form.is_valid() or is_misnamed(made):
+        return shown(made)
+    user = made.request.user
     transfer = submission.ask(
-        request.user,
+        user,
         form.document,
-        asked_by=request.user,
-        source_name=names["origin_id"],
-        destination_name=names["destination_id"],
-        transfer_id=_transfer_id(data),
-        again_of=_repeated(request.user, data),
+        asked_by=user,
+        source_name=form.names["origin_id"],
+        destination_name=form.names["destination_id"],
+        transfer_id=made.transfer_id,
+        again_of=made.repeats,
         cancel_if_stalled=form.cleaned_data["cancel_if_stalled"],
     )
     messages.success(
-        request,
+        made.request,
         "Your transfer is stored and goes to Globus now. You can leave.",
     )
     return redirect("transfers:detail", transfer.pk)
 
 
-def _is_misnamed(user: User, form: TransferForm) -> bool:
+def is_misnamed(made: Draft) -> bool:
     """Whether Globus knows better what is at the path that was written."""
-    if form.items:
-        return False  # picked in their folder
+    form = made.form
+    if form.items or form.sheet.is_on:
+        return False  # picked in their folder, or many of them
     says = looking.trouble_with(
-        transfer_client(user),
+        transfer_client(made.request.user),
         form.cleaned_data["origin_id"],
         form.cleaned_data["origin_path"],
     )
@@ -249,71 +123,111 @@ def _is_misnamed(user: User, form: TransferForm) -> bool:
     return bool(says)
 
 
-def judged(
-    request: SignedInRequest, data: QueryDict
-) -> tuple[TransferForm, dict[str, Place], Picked | None]:
-    """The form with what was sent, for a page that does something else with it.
-
-    :raises FolderChanged: see ``_take_picked``
-    """
-    picked = _take_picked(request, data)
-    places = {side: Place(side) for side in SIDES}
-    for place in places.values():
-        _look_up(request.user, place, data)
-    return _form(data, places, picked), places, picked
-
-
-def _form(
-    data: QueryDict, places: dict[str, Place], picked: Picked | None
-) -> TransferForm:
-    names = {f"{side}_id": place.name for side, place in places.items()}
-    items = _items(data, picked)
-    return TransferForm(data, items=items, names=names, is_selection=picked is not None)
-
-
-def _transfer_id(data: QueryDict) -> UUID:
-    """Made with the form: a second click, or a reload, is the same transfer."""
+def _save_template(made: Draft) -> None:
+    """Keeps the options under a name, or says at the name why not."""
+    data = made.data
+    form = TemplateNameForm({"name": data.get("template_name", "")})
+    trouble = filters.trouble_with_all(made.rules)
+    if trouble or not form.is_valid():
+        data["template_error"] = trouble or str(form.errors["name"][0])
+        return
+    name = form.cleaned_data["name"]
     try:
-        return UUID(data.get("transfer_id", ""))
-    except ValueError:
-        return uuid4()
+        templates_kept.save(
+            made.request.user,
+            name,
+            data,
+            with_places="template_places" in data,
+            replace="template_replace" in data,
+        )
+    except PortalError as failure:
+        data["template_error"] = f"{failure.title}. {failure.advice}"
+        return
+    data["template_name"] = ""
+    messages.success(made.request, f"The template “{name}” is kept.")
 
 
-def _items(data: QueryDict, picked: Picked | None) -> list[str]:
-    return picked.items() if picked else data.getlist("item")
+# --- what filters let through
 
 
-def _initial(data: QueryDict) -> dict[str, Any]:
-    """Values for a form that is not judged yet."""
-    values: dict[str, Any] = data.dict()
-    if data.get("form") == "transfer":
-        # A box of a form that was sent and is missing was not ticked.
-        boxes = ("verify_checksum", "cancel_if_stalled", *SWITCHES)
-        values |= {name: name in data for name in boxes}
-    return values
+@require_POST
+@asked_by_page
+def filter_preview(request: SignedInRequest) -> HttpResponse:
+    """The part of the page that says what matches, while somebody writes the rules."""
+    try:
+        made = draft(request)
+        context = _preview(made)
+    except FolderChanged as failure:
+        context = {"preview_says": failure.advice}
+    return render(request, "transfers/_filter_preview.html", context)
 
 
-def shown(
-    request: SignedInRequest,
-    form: TransferForm,
-    data: QueryDict,
-    places: dict[str, Place],
-    picked: Picked | None,
-) -> HttpResponse:
+def _preview(made: Draft) -> dict[str, Preview | str | list[str]]:
+    """For the folder that is sent, or the first of them; one listing at the most."""
+    context: dict[str, Preview | str | list[str]] = {"hints": filters.hints(made.rules)}
+    origin = made.places["origin"]
+    path = _first_folder(made)
+    if not path or not origin.name:
+        says = (
+            "Choose a folder to send first; then it stands here what of it goes along."
+        )
+        return context | {"preview_says": says}
+    rules = [r.as_globus() for r in made.rules if not r.is_blank and not r.error]
+    options = {
+        "filter_rules": rules,
+        "recursive_symlinks": made.data.get("recursive_symlinks", ""),
+    }
+    request = made.request
+    key = request.session.session_key or ""
+    asked = Asked(request.user, key, UUID(origin.id), path, hidden=True)
+    try:
+        return context | {"preview": preview(open_folder(asked), options)}
+    except PortalError as failure:
+        return context | {"preview_says": f"{failure.title}. {failure.advice}"}
+
+
+def _first_folder(made: Draft) -> str:
+    """A path of the form that names a folder; empty if there is none."""
+    if made.sheet.is_on:
+        paths = [
+            f"{line.source_path.rstrip('/')}/"
+            for line in made.sheet.lines
+            if line.recursive or line.source_path.endswith("/")
+        ][:1]
+    else:
+        paths = made.items() or [made.data.get("origin_path", "")]
+    return next((path for path in paths if path.endswith("/")), "")
+
+
+# --- the page
+
+
+def shown(made: Draft) -> HttpResponse:
+    form, data = made.form, made.data
+    wants_preview = made.action == "preview"
     context = {
+        "draft": made,
         "form": form,
         "items": form.items[:MOST_ITEMS],
         "items_count": len(form.items),
-        "picked": picked,
+        "items_field": data.get("items", ""),
+        "picked": made.picked,
         "again_of": data.get("again_of", ""),
-        "transfer_id": _transfer_id(data),
-        "picked_in": picked.path if picked else common_folder(form.items),
-        "origin": places["origin"],
-        "destination": places["destination"],
-        "recent": recent_places(request.user),
+        "transfer_id": made.transfer_id,
+        "picked_in": made.picked.path if made.picked else common_folder(form.items),
+        "origin": made.places["origin"],
+        "destination": made.places["destination"],
+        "recent": recent_places(made.request.user),
         "pick_query": urlencode(_pick_query(data)),
+        "sheet": form.sheet,
+        "sheet_kinds": batch_form.KINDS,
+        "rules": form.rules,
+        "rule_choices": filters.CHOICES,
+        "templates": templates_kept.mine(made.request.user),
+        "template": data,
+        **(_preview(made) if wants_preview else {}),
     }
-    return render(request, "transfers/new.html", context)
+    return render(made.request, "transfers/new.html", context)
 
 
 def common_folder(items: list[str]) -> str:

@@ -109,9 +109,10 @@ def new(request: SignedInRequest) -> HttpResponse:
     if request.method != "POST":
         return redirect("transfers:new")
     data = request.POST.copy()
-    transfer_form, places, picked = sending.judged(request, data)
+    draft = sending.judged(request, data)
+    transfer_form = draft.form
     if not transfer_form.is_valid():
-        return sending.shown(request, transfer_form, data, places, picked)
+        return sending.shown(draft)
     form = (
         TimerForm(data)
         if data.get("do") == "make"
@@ -132,7 +133,7 @@ def new(request: SignedInRequest) -> HttpResponse:
     context = {
         "form": form,
         "transfer": transfer_form,
-        "places": places,
+        "places": draft.places,
         "fields": _kept(data),
         "form_id": data.get("timer_form") or uuid4(),
         "items": transfer_form.document["DATA"],
