@@ -16,7 +16,7 @@ from django.template.defaultfilters import pluralize
 from accounts.models import User
 from transfers.jobs.desk import JobVersion
 from transfers.jobs.models import Hold, Job, Run, Schedule
-from transfers.models import AskedTimer, Transfer, Trial
+from transfers.models import AskedTimer, Transfer, TransferTemplate, Trial
 
 
 def consequences(user: User) -> list[str]:
@@ -71,6 +71,10 @@ def known_about(user: User) -> dict[str, Any]:
         "job_changes": [_version(each) for each in _versions(user)],
         "holds": [_hold(each) for each in _holds(user)],
         "trials_asked_for": [_trial(each) for each in _trials(user)],
+        "transfer_templates": [
+            {"name": each.name, "fields": each.fields}
+            for each in TransferTemplate.objects.filter(user=user)
+        ],
         "schedules_paused": list(
             Schedule.objects.filter(paused_by=user).values_list("job__name", flat=True)
         ),
@@ -83,7 +87,7 @@ def _trials(user: User) -> Any:
 
 def _trial(trial: Trial) -> dict[str, Any]:
     return {
-        "job": trial.job.name,
+        "job": trial.job.name if trial.job else None,
         "kind": trial.kind,
         "says": trial.says,
         "asked_for_at": _moment(trial.created_at),
@@ -156,3 +160,5 @@ def _timer(timer: AskedTimer) -> dict[str, Any]:
 
 def forget(user: User) -> None:
     Transfer.objects.owned_by(user).delete()
+    TransferTemplate.objects.filter(user=user).delete()
+    Trial.objects.filter(user=user).delete()

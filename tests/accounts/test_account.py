@@ -347,6 +347,7 @@ TOLD = {
     "transfers.Hold": "work",
     "transfers.JobVersion": "work",
     "transfers.Schedule": "work",
+    "transfers.TransferTemplate": "work",
     "transfers.Trial": "work",
     "accounts.OutboxMessage": "messages",
     "accounts.Webhook": "webhooks_made",

@@ -45,7 +45,9 @@ def carry_out(trial: Trial, *, beat: Beat) -> str:
     if not inputs["destination_collection"]:
         raise CannotTry("A job that lists changes nothing, so there is nothing to try.")
     if inputs.get("items"):
-        raise CannotTry("There is no dry run of a batch; its lines say what it moves.")
+        raise CannotTry(
+            "There is no dry run of several paths; each of them says what it moves."
+        )
     if any("{" in inputs[f"{part}_path"] for part in ("source", "destination")):
         raise CannotTry(
             "A path with fields has no dry run: what they stand for is known only when "
@@ -114,10 +116,10 @@ def _started(
 def _read(trial: Trial, inventory: Inventory, beat: Beat) -> None:
     if inventory.state != Inventory.State.LISTING:
         return
-    account = trial.job.service_account
-    client = transfer_client(account, WORKER)
+    who = trial.principal
+    client = transfer_client(who, WORKER)
     walking.read_tree(
-        walking.Walk.of(inventory, client, account, beat, most_entries=MOST_ENTRIES)
+        walking.Walk.of(inventory, client, who, beat, most_entries=MOST_ENTRIES)
     )
 
 

@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Principal, User
 from transfers.claims import sweep_time
 from transfers.jobs.models import Job, Run
 
@@ -39,7 +39,10 @@ class Inventory(models.Model):
         DESTINATION = "destination", "Destination of a dry run"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="inventories")
+    #: none for a dry run of what a person is about to send
+    job = models.ForeignKey(
+        Job, null=True, on_delete=models.PROTECT, related_name="inventories"
+    )
     part = models.CharField(max_length=12, choices=Part, default=Part.RUN)
     run = models.OneToOneField(
         Run, null=True, on_delete=models.CASCADE, related_name="inventory"
@@ -244,8 +247,8 @@ class InventoryChunk(models.Model):
 
 
 class Trial(models.Model):
-    """A preflight or a dry run of a job: a worker carries it out, nothing is changed
-    at the destination.
+    """A preflight or a dry run, of a job or of what a person is about to send: a
+    worker carries it out, nothing is changed at the destination.
 
     Waiting -> Working -> Done or Failed; back to Waiting when the worker died or
     Globus is out of reach.
@@ -265,12 +268,18 @@ class Trial(models.Model):
     FINISHED = (State.DONE, State.FAILED, State.CANCELLED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="trials")
+    job = models.ForeignKey(
+        Job, null=True, on_delete=models.CASCADE, related_name="trials"
+    )
+    #: whose transfer it is about, without a job
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.CASCADE, related_name="trials"
+    )
     kind = models.CharField(max_length=9, choices=Kind)
     asked_by = models.ForeignKey(
         User, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    #: the job as it was; see ``Job.inputs``
+    #: the job as it was, see ``Job.inputs``; a person's: ``transfers.trying``
     inputs = models.JSONField()
     state = models.CharField(max_length=9, choices=State, default=State.WAITING)
     says = models.CharField(max_length=500, blank=True)
@@ -290,6 +299,12 @@ class Trial(models.Model):
                 F("job"), F("kind"), F("created_at").desc(), name="trial_of_job"
             ),
             models.Index(
+                F("user"),
+                F("created_at").desc(),
+                condition=Q(user__isnull=False),
+                name="trial_of_user",
+            ),
+            models.Index(
                 fields=["next_try_at"],
                 condition=Q(state="waiting"),
                 name="trial_waiting",
@@ -300,9 +315,23 @@ class Trial(models.Model):
                 name="trial_working",
             ),
         ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(job__isnull=False) ^ Q(user__isnull=False),
+                name="trial_of_a_job_or_a_person",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk}"
+
+    @property
+    def principal(self) -> Principal:
+        """Who looks: the job's service account, or the person."""
+        if self.job is not None:
+            return self.job.service_account
+        assert self.user is not None
+        return self.user
 
     @property
     def is_finished(self) -> bool:

@@ -77,7 +77,9 @@ def execute(trial_id: UUID) -> None:
     )
     if not claimed:
         return
-    trial = Trial.objects.select_related("job__service_account").get(pk=trial_id)
+    trial = Trial.objects.select_related("job__service_account", "user").get(
+        pk=trial_id
+    )
     try:
         _carry_out(trial)
     except LostClaim:
@@ -87,9 +89,8 @@ def execute(trial_id: UUID) -> None:
 
 
 def _carry_out(trial: Trial) -> None:
-    account = trial.job.service_account
-    if trial.kind == Trial.Kind.PREFLIGHT:
-        found = preflight.check_inputs(account, trial.inputs)
+    if trial.kind == Trial.Kind.PREFLIGHT and trial.job is not None:
+        found = preflight.check_inputs(trial.job.service_account, trial.inputs)
         _end(trial, _S.DONE, found.sentence, result=found.as_json())
     else:
         says = dry_run.carry_out(trial, beat=lambda: heartbeat(trial))
@@ -106,7 +107,7 @@ def heartbeat(trial: Trial) -> None:
 
 
 def _note(trial: Trial, err: PortalError) -> None:
-    says = sentence_for(trial.job.service_account, err)
+    says = sentence_for(trial.principal, err)
     if not submission.may_pass(err) or trial.attempts >= MOST_ATTEMPTS:
         _end(trial, _S.FAILED, says)
         return

@@ -95,7 +95,7 @@ def unread(request: SignedInRequest, pk: UUID) -> HttpResponseBase:
     inventory = get_object_or_404(_inventories(request.user), run=pk)
     rows = inventory.tree.exclude(says="").order_by("path").iterator(chunk_size=200)
     return csv_response(
-        f"{slugify(inventory.job.name) or 'job'}-not-read.csv",
+        f"{_named(inventory)}-not-read.csv",
         ["folder", "why"],
         ([each.path_text, each.says] for each in rows),
     )
@@ -166,11 +166,18 @@ def file_of(inventory: Inventory, wish: Wish, form: str) -> StreamingHttpRespons
     """All that fits, as a file that is sent while the chunks are read."""
     if not inventory.is_ready:
         raise Http404
-    name = f"{slugify(inventory.job.name) or 'job'}-{inventory.created_at:%Y-%m-%d}"
+    name = f"{_named(inventory)}-{inventory.created_at:%Y-%m-%d}"
     rows = inventories.everything(inventory, wish)
     if form == "csv":
         return csv_response(f"{name}.csv", COLUMNS, map(_cells, rows))
     return streamed(f"{name}.jsonl", "application/jsonl", _json_lines(rows))
+
+
+def _named(inventory: Inventory) -> str:
+    """The beginning of a file's name."""
+    if inventory.job is None:
+        return "dry-run"
+    return slugify(inventory.job.name) or "job"
 
 
 def _values(row: Row) -> dict[str, Any]:

@@ -63,12 +63,12 @@ def dry_run(request: SignedInRequest, pk: UUID) -> HttpResponse:
         "has_one": job.destination_collection is not None,
     }
     if trial is not None:
-        context |= _of_dry_run(request, trial)
+        context |= of_dry_run(request, trial)
     return render(request, "transfers/jobs/dry_run.html", context)
 
 
-def _of_dry_run(request: SignedInRequest, trial: Trial) -> dict[str, object]:
-    sides = _sides(trial)
+def of_dry_run(request: SignedInRequest, trial: Trial) -> dict[str, object]:
+    sides = sides_of(trial)
     found: dict[str, object] = {
         "version": version_of_trial(trial, sides),
         "sides": sides,
@@ -80,7 +80,7 @@ def _of_dry_run(request: SignedInRequest, trial: Trial) -> dict[str, object]:
     return found
 
 
-def _sides(trial: Trial) -> list[Inventory]:
+def sides_of(trial: Trial) -> list[Inventory]:
     if trial.kind != DRY_RUN:
         return []
     sides = trial.inventories.select_related("job").order_by("created_at")
@@ -93,7 +93,7 @@ def _sides(trial: Trial) -> list[Inventory]:
 def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """The moving part of either page; asks the database, never Globus."""
     trial = get_object_or_404(_trials(request.user), pk=pk)
-    sides = _sides(trial)
+    sides = sides_of(trial)
     context = {"trial": trial, "sides": sides, "is_alone": True}
     return live(
         request,
@@ -108,6 +108,7 @@ def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
 @for_staff
 def cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
     trial = get_object_or_404(_trials(request.user), pk=pk)
+    assert trial.job is not None  # by ``_trials``
     permissions.check(request.user, Action.RUN, trial.job)
     trials.cancel(trial, by=request.user)
     messages.success(request, "It is being stopped.")

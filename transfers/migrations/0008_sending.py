@@ -1,4 +1,4 @@
-"""Options of a transfer that a person keeps under a name."""
+"""Templates of transfers, and dry runs of what a person is about to send."""
 
 import uuid
 
@@ -54,5 +54,53 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
+        ),
+        migrations.AlterField(
+            model_name="inventory",
+            name="job",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="inventories",
+                to="transfers.job",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="trial",
+            name="job",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="trials",
+                to="transfers.job",
+            ),
+        ),
+        migrations.AddField(
+            model_name="trial",
+            name="user",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="trials",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="trial",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("job__isnull", False), ("user__isnull", False), _connector="XOR"
+                ),
+                name="trial_of_a_job_or_a_person",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="trial",
+            index=models.Index(
+                models.F("user"),
+                models.OrderBy(models.F("created_at"), descending=True),
+                condition=models.Q(("user__isnull", False)),
+                name="trial_of_user",
+            ),
         ),
     ]
