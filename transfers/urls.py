@@ -9,6 +9,7 @@ from transfers.views import (
     collections,
     downloading,
     files,
+    filter_previews,
     inventories,
     job_exchange,
     job_forms,
@@ -22,6 +23,7 @@ from transfers.views import (
     timers,
     transfer,
     trials,
+    trying,
     uploading,
 )
 
@@ -82,13 +84,38 @@ urlpatterns = [
     path("transfers/csv/", activity.activity_csv, name="csv"),
     path("transfers/cancel/", activity.cancel_many, name="cancel_many"),
     path("transfers/new/", sending.new, name="new"),
-    path("transfers/new/preview/", sending.filter_preview, name="filter_preview"),
+    path(
+        "transfers/new/preview/", filter_previews.filter_preview, name="filter_preview"
+    ),
     path("transfers/templates/", templates.listed, name="templates"),
     path("transfers/templates/<uuid:pk>/", templates.rename, name="template_rename"),
     path(
         "transfers/templates/<uuid:pk>/delete/",
         templates.delete,
         name="template_delete",
+    ),
+    path("transfers/dry-runs/<uuid:pk>/", trying.shown, name="own_dry_run"),
+    path(
+        "transfers/dry-runs/<uuid:pk>/progress/",
+        trying.progress,
+        name="own_dry_run_progress",
+    ),
+    path(
+        "transfers/dry-runs/<uuid:pk>/cancel/",
+        trying.cancel,
+        name="own_dry_run_cancel",
+    ),
+    path(
+        "transfers/dry-runs/<uuid:pk>/entries.csv",
+        trying.download,
+        {"form": "csv"},
+        name="own_dry_run_csv",
+    ),
+    path(
+        "transfers/dry-runs/<uuid:pk>/entries.jsonl",
+        trying.download,
+        {"form": "jsonl"},
+        name="own_dry_run_jsonl",
     ),
     path("transfers/<uuid:pk>/", transfer.detail, name="detail"),
     path("transfers/<uuid:pk>/progress/", transfer.progress, name="progress"),

@@ -8,14 +8,13 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts.clients import transfer_client
 from accounts.models import User
 from accounts.views import SignedInRequest
 from portal.globus.errors import PortalError
 from portal.middleware import failure_context
-from portal.sessions import asked_by_page
 from transfers import (
     batch_form,
     browsing,
@@ -24,14 +23,14 @@ from transfers import (
     looking,
     submission,
     templates_kept,
+    trying,
 )
-from transfers.filter_preview import Preview, preview
-from transfers.folders import Asked, open_folder
 from transfers.forms import TemplateNameForm
 from transfers.models import Transfer
 from transfers.paths import parent
 from transfers.picking import FolderChanged
 from transfers.send_form import MOST_ITEMS
+from transfers.views.filter_previews import preview_of
 from transfers.views.panes import back
 from transfers.views.send_draft import Draft, Place, draft, name_or_id
 
@@ -50,6 +49,8 @@ def new(request: SignedInRequest) -> HttpResponse:
         return redirect(back(request))
     if made.action == "send":
         return _send(made)
+    if made.action == "try":
+        return _try(made)
     if made.action == "template-save":
         _save_template(made)
     verb, _, side = made.action.partition("-")
@@ -108,6 +109,17 @@ def _send(made: Draft) -> HttpResponse:
     return redirect("transfers:detail", transfer.pk)
 
 
+def _try(made: Draft) -> HttpResponse:
+    """A dry run of what would be sent; the form goes along."""
+    made.judge()
+    if not made.form.is_valid() or is_misnamed(made):
+        return shown(made)
+    user, document = made.request.user, made.form.document
+    trying.check_access(user, document)
+    trial = trying.ask(user, document, made.data)
+    return redirect("transfers:own_dry_run", trial.pk)
+
+
 def is_misnamed(made: Draft) -> bool:
     """Whether Globus knows better what is at the path that was written."""
     form = made.form
@@ -147,58 +159,6 @@ def _save_template(made: Draft) -> None:
     messages.success(made.request, f"The template “{name}” is kept.")
 
 
-# --- what filters let through
-
-
-@require_POST
-@asked_by_page
-def filter_preview(request: SignedInRequest) -> HttpResponse:
-    """The part of the page that says what matches, while somebody writes the rules."""
-    try:
-        made = draft(request)
-        context = _preview(made)
-    except FolderChanged as failure:
-        context = {"preview_says": failure.advice}
-    return render(request, "transfers/_filter_preview.html", context)
-
-
-def _preview(made: Draft) -> dict[str, Preview | str | list[str]]:
-    """For the folder that is sent, or the first of them; one listing at the most."""
-    context: dict[str, Preview | str | list[str]] = {"hints": filters.hints(made.rules)}
-    origin = made.places["origin"]
-    path = _first_folder(made)
-    if not path or not origin.name:
-        says = (
-            "Choose a folder to send first; then it stands here what of it goes along."
-        )
-        return context | {"preview_says": says}
-    rules = [r.as_globus() for r in made.rules if not r.is_blank and not r.error]
-    options = {
-        "filter_rules": rules,
-        "recursive_symlinks": made.data.get("recursive_symlinks", ""),
-    }
-    request = made.request
-    key = request.session.session_key or ""
-    asked = Asked(request.user, key, UUID(origin.id), path, hidden=True)
-    try:
-        return context | {"preview": preview(open_folder(asked), options)}
-    except PortalError as failure:
-        return context | {"preview_says": f"{failure.title}. {failure.advice}"}
-
-
-def _first_folder(made: Draft) -> str:
-    """A path of the form that names a folder; empty if there is none."""
-    if made.sheet.is_on:
-        paths = [
-            f"{line.source_path.rstrip('/')}/"
-            for line in made.sheet.lines
-            if line.recursive or line.source_path.endswith("/")
-        ][:1]
-    else:
-        paths = made.items() or [made.data.get("origin_path", "")]
-    return next((path for path in paths if path.endswith("/")), "")
-
-
 # --- the page
 
 
@@ -225,7 +185,7 @@ def shown(made: Draft) -> HttpResponse:
         "rule_choices": filters.CHOICES,
         "templates": templates_kept.mine(made.request.user),
         "template": data,
-        **(_preview(made) if wants_preview else {}),
+        **(preview_of(made) if wants_preview else {}),
     }
     return render(made.request, "transfers/new.html", context)
 

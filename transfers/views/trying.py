@@ -1,0 +1,68 @@
+"""The dry run of what a person is about to send: watched, looked at, gone on from."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.views import SignedInRequest
+from portal.sessions import asked_by_page
+from transfers.jobs import trials
+from transfers.models import Inventory, Trial
+from transfers.views.inventories import file_of, wish_of
+from transfers.views.live import live
+from transfers.views.trials import of_dry_run, sides_of, version_of_trial
+
+
+def _mine(request: SignedInRequest, pk: UUID) -> Trial:
+    return get_object_or_404(
+        Trial.objects.select_related("user"), pk=pk, user=request.user
+    )
+
+
+@require_safe
+def shown(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    trial = _mine(request, pk)
+    fields = [
+        (name, value)
+        for name, values in trial.inputs["form"].items()
+        for value in values
+    ]
+    context = {"trial": trial, "fields": fields, **of_dry_run(request, trial)}
+    return render(request, "transfers/dry_run.html", context)
+
+
+@asked_by_page
+@require_safe
+def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """The moving part; asks the database, never Globus."""
+    trial = _mine(request, pk)
+    sides = sides_of(trial)
+    context = {"trial": trial, "sides": sides, "is_alone": True}
+    return live(
+        request,
+        "transfers/jobs/_trial.html",
+        context,
+        version_of_trial(trial, sides),
+        ends=trial.is_finished,
+    )
+
+
+@require_POST
+def cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    trials.cancel(_mine(request, pk), by=request.user)
+    messages.success(request, "It is being stopped.")
+    return redirect("transfers:own_dry_run", pk)
+
+
+@require_safe
+def download(request: SignedInRequest, pk: UUID, form: str) -> HttpResponseBase:
+    """What it found, as a file."""
+    sides = Inventory.objects.filter(
+        part=Inventory.Part.SOURCE, trial__user=request.user
+    )
+    return file_of(get_object_or_404(sides, trial=pk), wish_of(request), form)
