@@ -26,7 +26,7 @@ from accounts.models import User
 from transfers import browsing, columns, keeping
 from transfers.columns import LINK, NO_TIME, SORTABLE, TYPES, About
 from transfers.keeping import FreshPack, Gone, KeptPack, Pack
-from transfers.paths import BadPath, join, normalised
+from transfers.paths import LONGEST_PATH_BYTES, BadPath, join, normalised
 
 #: rows that a script gets at once
 PAGE_ROWS = 1000
@@ -39,6 +39,8 @@ _ROW_COLUMNS = ("types", "size", "time", "rights", "user", "group")
 #: so many pieces take longer than the whole, unless that is large
 _MANY_RUNS = 50
 _WHOLE_BYTES = 8_000_000
+#: a path of so many letters is not too long, whichever they are
+_SHORT = LONGEST_PATH_BYTES // 4
 
 Answer = TypeVar("Answer")
 
@@ -143,6 +145,9 @@ class Folder:
 
     def path_of(self, name: str) -> str:
         """Where an entry is; empty when its name cannot stand in a path."""
+        is_usual = name.isascii() and name.isprintable() and "/" not in name
+        if is_usual and name.strip(".") and len(self.path) + len(name) < _SHORT:
+            return f"{self.path}{name}"  # a page asks for many
         try:
             return join(self.path, name)
         except BadPath:

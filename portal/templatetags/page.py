@@ -1,6 +1,7 @@
 """What every page writes: icons, moments, sizes."""
 
 from datetime import datetime
+from functools import lru_cache
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
@@ -23,6 +24,7 @@ def querystring_of(**values: str | None) -> str:
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)  # a page has forty of them, and looks each up in a manifest
 def icon(name: str, label: str = "") -> str:
     """A drawing of the sprite; without a label it says nothing to a screen reader."""
     address = f"{static('img/icons.svg')}#{name}"

@@ -20,6 +20,7 @@ from tests.factories import make_token, make_user
 from transfers import columns, folders, keeping
 from transfers.folders import Asked, View, open_folder
 from transfers.keeping import FreshPack, Gone, KeptPack
+from transfers.paths import BadPath, join
 
 COLLECTION = UUID(seed.HARVEST)
 
@@ -328,3 +329,20 @@ def test_columns_lose_nothing(found):
     assert [r.is_folder for r in got] == sorted(r.is_folder for r in got)[::-1]
     by_size = array("I", parts["by-size"])
     assert sorted(by_size) == list(range(about.count))
+
+
+@given(
+    st.one_of(
+        st.text(max_size=20),
+        st.text("./ ~a", max_size=4),
+        st.text("ab", min_size=1000, max_size=1100),
+    )
+)
+def test_w03_the_quick_way_to_a_path_is_the_same_as_the_careful_one(name):
+    about = columns.About("/run/", "", "", 0, 0, 0, 0, 0.0)
+    folder = folders.Folder(Asked(None, "", COLLECTION, "/run/", False), about, None)
+    try:
+        careful = join("/run/", name)
+    except BadPath:
+        careful = ""
+    assert folder.path_of(name) == careful

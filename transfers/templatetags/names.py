@@ -20,7 +20,7 @@ UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Zl", "Zp"})
 @register.filter
 def inert(name: str) -> str:
     """The name for a page, isolated from its surroundings, cut when it is long."""
-    if len(name) <= LONGEST_SHOWN and name.isascii() and name.isprintable():
+    if is_plain(name):
         return format_html('<bdi class="name">{}</bdi>', name)  # nearly all of them
     cut = len(name) > LONGEST_SHOWN
     shown = name[:LONGEST_SHOWN] if cut else name
@@ -33,6 +33,11 @@ def inert(name: str) -> str:
             "…" if cut else "",
         )
     return format_html('<bdi class="name">{}</bdi>', pieces)
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name may stand as it is, once it is escaped."""
+    return len(name) <= LONGEST_SHOWN and name.isascii() and name.isprintable()
 
 
 @register.filter

@@ -1,4 +1,8 @@
-"""The rows of a listing. A template takes 20 ms for 150 of them, this takes 3."""
+"""The rows of a listing.
+
+A template takes 20 ms of the processor for 150 of them, a ``format_html`` per cell 12.
+Here all of them are one: cells bring markup, and the texts that are escaped into it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,11 @@ from datetime import datetime
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 
 from portal.templatetags.page import exact_size, icon, size
 from transfers.folders import Row
-from transfers.templatetags.names import inert, inert_text
+from transfers.templatetags.names import inert, inert_text, is_plain
 
 register = template.Library()
 
@@ -23,47 +27,59 @@ TYPES = {
     "blk": "Device",
     "pipe": "Pipe",
 }
-_ROW = (
-    '<tr><td class="pick"><input type="checkbox" name="pick" value="{}" data-pick'
-    ' aria-label="Select {}"></td><td class="c-name"><div class="entry{}">{}'
-    "<span>{}{}</span></div></td>{}</tr>"
+#: ``strftime`` takes six times as long
+MONTHS = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
 )
-_CELL = '<td class="c-{}">{}</td>'
+#: markup, and the texts that are escaped into its places; what is in the markup itself
+#: was made here of numbers, so it has nothing to escape and no braces
+Cell = tuple[str, tuple[str, ...]]
+
+_PICK = (
+    '<tr><td class="pick"><input type="checkbox" name="pick" value="%d" data-pick'
+    ' aria-label="Select {}"></td><td class="c-name"><div class="entry%s">%s<span>'
+)
+_END_OF_NAME = "</span></div></td>"
+_NOTHING: Cell = ("–", ())
 
 
 @register.simple_tag
 def entry_rows(shown: Iterable[tuple[Row, str]], columns: Sequence[str]) -> str:
     """:param shown: rows, and the address that each leads to, if any"""
     icons = {name: icon(name) for name in ("folder", "link", "file", "unknown")}
-    cells = [(key, _CELLS[key]) for key in columns]
-    return format_html_join(
-        "",
-        _ROW,
-        (
-            (
-                row.number,
-                inert_text(row.name),
-                " entry-dir" if row.is_folder else "",
-                icons[type_icon(row)],
-                _name(row.name, address),
-                _leads(row.link_target),
-                format_html_join("", _CELL, ((key, cell(row)) for key, cell in cells)),
-            )
-            for row, address in shown
-        ),
-    )
+    cells = [(f'<td class="c-{key}">', _CELLS[key]) for key in columns]
+    markup: list[str] = []
+    texts: list[str] = [""]  # a place for format_html even when there is no row
+    for row, address in shown:
+        is_dir = " entry-dir" if row.is_folder else ""
+        markup.append(_PICK % (row.number, is_dir, icons[type_icon(row)]))
+        texts.append(inert_text(row.name))
+        for piece, its_texts in (_named(row.name, address), _leads(row.link_target)):
+            markup.append(piece)
+            texts += its_texts
+        markup.append(_END_OF_NAME)
+        for begin, cell in cells:
+            piece, its_texts = cell(row)
+            markup += begin, piece, "</td>"
+            texts += its_texts
+        markup.append("</tr>")
+    return format_html("{}" + "".join(markup), *texts)
 
 
-def _name(name: str, address: str) -> str:
+def _named(name: str, address: str) -> Cell:
+    shown = ('<bdi class="name">{}</bdi>', (name,))
+    if not is_plain(name):
+        shown = ("{}", (inert(name),))
     if not address:
-        return inert(name)
-    return format_html('<a href="{}">{}</a>', address, inert(name))
+        return shown
+    return f'<a href="{{}}">{shown[0]}</a>', (address, *shown[1])
 
 
-def _leads(target: str) -> str:
+def _leads(target: str) -> Cell:
     if not target:
-        return ""
-    return format_html('<span class="leads">leads to {}</span>', inert(target))
+        return "", ()
+    return '<span class="leads">leads to {}</span>', (inert(target),)
 
 
 def type_words(row: Row) -> str:
@@ -80,41 +96,44 @@ def type_icon(row: Row) -> str:
     return "file" if row.type == "file" else "unknown"
 
 
-def _size_cell(row: Row) -> str:
+def _size_cell(row: Row) -> Cell:
     if row.is_folder or row.size_bytes is None:
-        return "–"
-    return format_html(
-        '<span title="{}">{}</span>', exact_size(row.size_bytes), size(row.size_bytes)
-    )
+        return _NOTHING
+    exact, human = exact_size(row.size_bytes), size(row.size_bytes)
+    return f'<span title="{exact}">{human}</span>', ()
 
 
-def _bytes_cell(row: Row) -> str:
+def _bytes_cell(row: Row) -> Cell:
     if row.is_folder or row.size_bytes is None:
-        return "–"
-    return f"{row.size_bytes:,}"
+        return _NOTHING
+    return f"{row.size_bytes:,}", ()
 
 
-def _time_cell(moment: datetime | None) -> str:
+def _time_cell(moment: datetime | None) -> Cell:
     """The hour apart, for a pane without room for it."""
     if moment is None:
-        return "–"
+        return _NOTHING
     local = timezone.localtime(moment)
-    day, zone = f"{local.day} {local:%b %Y}", local.tzname()
-    return format_html(
-        '<time datetime="{}" title="{}">{}<span class="hour">{}</span></time>',
-        moment.isoformat(timespec="seconds"),
-        f"{day}, {local:%H:%M:%S} {zone}",
-        day,
-        f", {local:%H:%M} {zone}",
+    day, zone = f"{local.day} {MONTHS[local.month - 1]} {local.year}", local.tzname()
+    minute = f"{local.hour:02}:{local.minute:02}"
+    exact = moment.isoformat(timespec="seconds")
+    return (
+        f'<time datetime="{exact}" title="{day}, {minute}:{local.second:02} {zone}">'
+        f'{day}<span class="hour">, {minute} {zone}</span></time>',
+        (),
     )
 
 
-_CELLS: dict[str, Callable[[Row], str]] = {
-    "type": type_words,
+def _said(text: str) -> Cell:
+    return ("{}", (inert(text),)) if text else _NOTHING
+
+
+_CELLS: dict[str, Callable[[Row], Cell]] = {
+    "type": lambda row: (type_words(row), ()),
     "size": _size_cell,
     "bytes": _bytes_cell,
     "time": lambda row: _time_cell(row.modified_at),
-    "rights": lambda row: inert(row.permissions) if row.permissions else "–",
-    "user": lambda row: inert(row.user) if row.user else "–",
-    "group": lambda row: inert(row.group) if row.group else "–",
+    "rights": lambda row: _said(row.permissions),
+    "user": lambda row: _said(row.user),
+    "group": lambda row: _said(row.group),
 }
