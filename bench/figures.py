@@ -29,14 +29,19 @@ class Figure:
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of many calls of one thing."""
+    """Milliseconds of many calls of one thing.
+
+    :ivar cpu: the median of what the thread worked; a busy machine adds nothing to it
+    """
 
     median: float
     low: float
     high: float
+    cpu: float
 
     def __str__(self) -> str:
-        return f"{self.median:.2f} ms ({self.low:.2f}–{self.high:.2f})"
+        span = f"{self.low:.2f}–{self.high:.2f}"
+        return f"{self.median:.2f} ms ({span}; processor {self.cpu:.2f})"
 
 
 def interleaved(
@@ -49,17 +54,21 @@ def interleaved(
 
     :returns: for each way its median and the span of the middle nine tenths
     """
-    taken: dict[str, list[float]] = {name: [] for name in ways}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, run in ways.items():
             run()
             for _ in range(slice_length):
-                start = time.perf_counter()
+                start, worked = time.perf_counter(), time.thread_time()
                 run()
-                taken[name].append((time.perf_counter() - start) * 1000)
+                wall = time.perf_counter() - start
+                worked = time.thread_time() - worked
+                taken[name].append((wall * 1000, worked * 1000))
     return {name: _timing(values) for name, values in taken.items()}
 
 
-def _timing(values: list[float]) -> Timing:
-    cuts = statistics.quantiles(values, n=20)
-    return Timing(statistics.median(values), cuts[0], cuts[-1])
+def _timing(values: list[tuple[float, float]]) -> Timing:
+    walls, workings = zip(*values, strict=True)
+    cuts = statistics.quantiles(walls, n=20)
+    cpu = statistics.median(workings)
+    return Timing(statistics.median(walls), cuts[0], cuts[-1], cpu)
