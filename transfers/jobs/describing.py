@@ -53,8 +53,7 @@ def work(job: Job) -> str:
     who = _bold(job.service_account.name)
     source = place(job.source_name, job.source_collection, job.source_path)
     if job.kind == Job.Kind.LIST:
-        depth = " with all folders below" if job.recursive else ""
-        return f"{who} lists {source}{depth}"
+        return f"{who} lists {source}{part_of_tree(job)}"
     goal = place(job.destination_name, job.destination_collection, job.destination_path)
     verb = "mirrors" if job.kind == Job.Kind.MIRROR else "copies"
     if job.items:
@@ -66,6 +65,33 @@ def work(job: Job) -> str:
     if job.delete_extra:
         said += ", and deletes there what the source does not have"
     return said
+
+
+_TYPE_WORDS = {"file": "files", "dir": "folders", "link": "symbolic links"}
+
+
+def part_of_tree(job: Job) -> str:
+    """“ with all folders below, 3 levels deep, only files like *.csv”."""
+    said = " with all folders below" if job.recursive else ""
+    if job.recursive and job.depth:
+        said = f", {counted(job.depth, 'level')} deep"
+    filters = job.filters
+    types = [_TYPE_WORDS.get(each, each) for each in filters.get("types", [])]
+    if types:
+        said += f", only {joined(types)}"
+    if filters.get("include"):
+        said += f", {'those' if types else 'files'} like {_few(filters['include'])}"
+    out = [_few(filters["exclude"])] if filters.get("exclude") else []
+    if filters.get("hidden") is False:
+        out.append("what begins with a dot")
+    return f"{said}, without {joined(out)}" if out else said
+
+
+def _few(patterns: list[str]) -> str:
+    """The first three; names of files are untrusted text."""
+    words = [inert_text(each) for each in patterns[:3]]
+    more = len(patterns) - 3
+    return joined([*words, f"{more} more"] if more > 0 else words)
 
 
 def place(name: str, collection_id: object, path: str) -> str:

@@ -28,6 +28,7 @@ from transfers.storable import storable
 
 FORMAT = 1
 LARGEST_DOCUMENT = 1_000_000  # bytes
+MOST_SCHEDULES = 20
 
 #: columns that a document holds as they are
 PLAIN = (
@@ -36,6 +37,8 @@ PLAIN = (
     "source_path",
     "destination_path",
     "recursive",
+    "depth",
+    "filters",
     "label",
     "options",
     "items",
@@ -331,8 +334,11 @@ def _schedules(job: Job, wanted: Any, problems: list[str]) -> list[Schedule]:
     ):
         problems.append("“schedules” is a list of objects.")
         return []
+    if len(wanted) > MOST_SCHEDULES:
+        problems.append(f"A job has at most {MOST_SCHEDULES} schedules.")
+        return []
     found = []
-    for values in wanted[:20]:
+    for values in wanted:
         schedule = Schedule(job=job)
         _fill(schedule, values, SCHEDULE, problems)
         found.append(schedule)

@@ -91,6 +91,7 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
             "destination_path",
             "kind",
             "recursive",
+            "depth",
             "label",
             "delete_extra",
             "missed_policy",
@@ -121,6 +122,7 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
             "source_collection": "Source collection’s ID",
             "source_path": "Source path",
             "recursive": "With all folders below",
+            "depth": "How many levels",
             "destination_collection": "Destination collection’s ID",
             "destination_path": "Destination path",
             "label": "Label at Globus",
@@ -148,6 +150,7 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
             "source_collection": "Find it by its name, or paste the ID.",
             "source_path": "A folder ends in “/”. It may hold fields, see below.",
             "recursive": "Folders with all that lies in them.",
+            "depth": "1 is the folder alone. Empty: all levels.",
             "destination_collection": "Not for a list.",
             "destination_path": "Not for a list. The source arrives as this.",
             "label": "What the task is called at Globus; without one, as the job.",
@@ -275,6 +278,8 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
             self.add_error("batch", "A list takes one folder, and no batch.")
         elif data.get("batch"):
             self._lay_below(data)
+        if data.get("kind") in Job.MOVING:
+            data["depth"] = None
         self._clean_deletion(data)
         return data
 

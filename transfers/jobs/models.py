@@ -6,13 +6,14 @@ import uuid
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import ServiceAccount, User
 from transfers.claims import sweep_time
-from transfers.jobs import templates
+from transfers.jobs import templates, tree_rules
 from transfers.jobs.control import Chore, Hold, Limit, Share
 from transfers.jobs.desk import Desk, JobVersion
 from transfers.jobs.policies import Policies
@@ -33,6 +34,10 @@ __all__ = [
     "Schedule",
     "Share",
 ]
+
+
+#: levels of folders; as many as fit into the longest path
+DEEPEST = 2048
 
 
 class Job(Policies, Desk):
@@ -70,6 +75,15 @@ class Job(Policies, Desk):
     recursive = models.BooleanField(
         default=False, help_text="List: also what lies in its folders."
     )
+    #: List: levels of folders that are opened; 1 is the folder alone
+    depth = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(DEEPEST)],
+        help_text="List: levels of folders; 1 is the folder alone. Empty: all.",
+    )
+    #: List: see ``tree_rules.Rules.of``
+    filters = models.JSONField(default=dict, blank=True)
     label = models.CharField(max_length=128, blank=True)
     #: further fields of the transfer document, by Globus's names
     options = models.JSONField(default=dict, blank=True)
@@ -109,6 +123,7 @@ class Job(Policies, Desk):
             self._clean_destination(problems)
         elif self.destination_collection or self.destination_path:
             problems["destination_collection"] = "A listing has no destination."
+        self._clean_part(problems)
         self._clean_options(problems)
         self._clean_mirror(problems)
         self._clean_policies(problems)
@@ -137,6 +152,16 @@ class Job(Policies, Desk):
             )
         elif is_within(self.destination_path, self.source_path):
             problems["destination_path"] = "The destination lies inside the source."
+
+    def _clean_part(self, problems: dict[str, str]) -> None:
+        """Depth and filters of a list."""
+        if self.kind != self.Kind.LIST:
+            if self.depth is not None or self.filters:
+                problems["filters"] = "Only a list has a depth and filters of its own."
+        elif says := tree_rules.problem_of(self.filters):
+            problems["filters"] = says
+        elif self.depth is not None and not self.recursive:
+            problems["depth"] = "A depth needs “with all folders below”."
 
     def _clean_options(self, problems: dict[str, str]) -> None:
         # Not at the top: submission needs the models.
@@ -175,6 +200,8 @@ class Job(Policies, Desk):
             ),
             "destination_path": self.destination_path,
             "recursive": self.recursive,
+            "depth": self.depth,
+            "filters": self.filters,
             "label": self.label,
             "options": self.options,
             "items": self.items,

@@ -74,6 +74,12 @@ class Reader:
 
     def _answer(self, path: str, depth: int, part: Listing) -> Answer:
         answer = Answer(received=len(part.entries), total=part.total)
+        for entry in filter(self.rules.enters, part.entries):
+            # A link is not followed: it may lead round in a circle.
+            if not entry.is_link and self.rules.opens(depth + 1):
+                inner = f"{path}{entry.name}/"
+                can_ask = entry.path and len(raw(inner)) <= LONGEST_PATH_BYTES
+                (answer.opened if can_ask else answer.closed).append(inner)
         kept = [entry for entry in part.entries if self.rules.takes(entry)]
         for entry in kept:
             answer.entries += 1
@@ -82,11 +88,6 @@ class Reader:
                 answer.bytes += entry.size_bytes or 0
             elif entry.is_folder:
                 answer.folders += 1
-                # A link is not followed: it may lead round in a circle.
-                if not entry.is_link and self.rules.opens(depth + 1):
-                    inner = f"{path}{entry.name}/"
-                    can_ask = entry.path and len(raw(inner)) <= LONGEST_PATH_BYTES
-                    (answer.opened if can_ask else answer.closed).append(inner)
         answer.rows = sorted((row_of(path, entry) for entry in kept), key=by_place)
         return answer
 

@@ -9,6 +9,18 @@ from typing import Any
 
 from transfers.browsing import Entry
 
+#: what an inventory can be narrowed down to
+TYPES = ("file", "dir", "link")
+MOST_PATTERNS = 100
+LONGEST_PATTERN = 255
+_PARTS = {"include", "exclude", "types", "hidden"}
+
+
+def type_of(entry: Entry) -> str:
+    """One of ``TYPES``, or what else Globus calls it, such as a pipe."""
+    is_link = entry.is_link or entry.type == "invalid_symlink"
+    return "link" if is_link else entry.type
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -18,6 +30,8 @@ class Rules:
     :ivar hidden: also names that begin with a dot
     :ivar folders: also folders
     :ivar links: also symbolic links; they are never followed
+    :ivar types: of ``TYPES``, those that are noted; empty is every type. A folder that
+        is not noted is opened all the same
     :ivar transfer: filter rules of a transfer, ``(method, glob, type)``: the first that
         fits decides, and what none fits is taken
     """
@@ -28,13 +42,15 @@ class Rules:
     hidden: bool = True
     folders: bool = True
     links: bool = True
+    types: tuple[str, ...] = ()
     transfer: tuple[tuple[str, str, str], ...] = ()
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> Rules:
         """Of a run's inputs: ``recursive``, ``depth`` and ``filters``.
 
-        ``filters`` is ``{"include": [glob, …], "exclude": [glob, …], "hidden": bool}``.
+        ``filters`` is ``{"include": [glob, …], "exclude": [glob, …], "types":
+        [type, …], "hidden": bool}``, each of them only where it says something.
         """
         filters = inputs.get("filters") or {}
         return cls(
@@ -42,6 +58,7 @@ class Rules:
             include=tuple(filters.get("include") or ()),
             exclude=tuple(filters.get("exclude") or ()),
             hidden=filters.get("hidden", True) is not False,
+            types=tuple(filters.get("types") or ()),
         )
 
     @classmethod
@@ -74,11 +91,14 @@ class Rules:
             kept["hidden"],
             kept["folders"],
             kept["links"],
+            tuple(kept.get("types", ())),
             tuple((method, glob, kind) for method, glob, kind in kept["transfer"]),
         )
 
     def as_json(self) -> dict[str, Any]:
+        """Without what is new and says nothing: inventories are compared by it."""
         return {
+            **({"types": [*self.types]} if self.types else {}),
             "depth": self.depth,
             "include": [*self.include],
             "exclude": [*self.exclude],
@@ -89,6 +109,14 @@ class Rules:
         }
 
     def takes(self, entry: Entry) -> bool:
+        """Whether it stands in the inventory."""
+        return self._lets_in(entry) and (not self.types or type_of(entry) in self.types)
+
+    def enters(self, entry: Entry) -> bool:
+        """Whether it is a folder whose own entries are looked at, depth aside."""
+        return entry.is_folder and self._lets_in(entry)
+
+    def _lets_in(self, entry: Entry) -> bool:
         if not self.hidden and entry.is_hidden:
             return False
         if entry.is_link and not self.links:
@@ -109,3 +137,32 @@ class Rules:
     def opens(self, depth: int) -> bool:
         """:param depth: of the folder; the top is 0"""
         return self.depth is None or depth < self.depth
+
+
+def problem_of(filters: Any) -> str:
+    """What is wrong with the filters of a job, in a sentence; empty if nothing is."""
+    if not isinstance(filters, Mapping) or not set(filters) <= _PARTS:
+        return "Filters have the parts include, exclude, types and hidden."
+    if not isinstance(filters.get("hidden", True), bool):
+        return "“hidden” is true or false."
+    types = filters.get("types", [])
+    if not isinstance(types, list) or not all(each in TYPES for each in types):
+        return f"Choose among these types: {', '.join(TYPES)}."
+    for name in ("include", "exclude"):
+        patterns = filters.get(name, [])
+        if not isinstance(patterns, list) or len(patterns) > MOST_PATTERNS:
+            return f"“{name}” is a list of at most {MOST_PATTERNS} patterns."
+        for pattern in patterns:
+            if says := problem_of_pattern(pattern):
+                return says
+    return ""
+
+
+def problem_of_pattern(pattern: Any) -> str:
+    if not isinstance(pattern, str) or not pattern:
+        return "A pattern is text, like *.csv."
+    if "/" in pattern:
+        return f"“{pattern[:40]}” holds a “/”; a pattern is for one name, not a path."
+    if len(pattern) > LONGEST_PATTERN:
+        return f"“{pattern[:40]}…” is longer than {LONGEST_PATTERN} characters."
+    return ""

@@ -21,6 +21,11 @@ WORDS = {
     "source_path": "the source path",
     "destination_path": "the destination path",
     "recursive": "“with all folders below”",
+    "depth": "how many levels of folders it looks into",
+    "include": "which names it notes",
+    "exclude": "which names it leaves out",
+    "types": "which types it notes",
+    "hidden": "“also names that begin with a dot”",
     "label": "the label",
     "items": "the batch",
     "delete_extra": "“delete what the source does not have”",
@@ -54,7 +59,10 @@ WORDS = {
     "delete_destination_extra": "“delete what the source does not have”",
 }
 #: parts whose own parts are told one by one
-NESTED = ("policies", "told", "options")
+NESTED = ("policies", "told", "options", "filters")
+
+#: what a part is that says nothing
+EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 def record(job: Job, *, by: User | None) -> JobVersion | None:
@@ -65,15 +73,16 @@ def record(job: Job, *, by: User | None) -> JobVersion | None:
     with transaction.atomic():
         Job.objects.select_for_update(of=("self",)).get(pk=job.pk)
         last = JobVersion.objects.filter(job=job).first()
-        now = exchange.stored_document(job)
-        if last is not None and last.content == json.loads(json.dumps(now)):
+        now = json.loads(json.dumps(exchange.stored_document(job)))
+        said = changes(last.content, now) if last else []
+        if last is not None and not said:
             return None
         version = JobVersion.objects.create(
             job=job,
             number=last.number + 1 if last else 1,
             made_by=by,
             content=now,
-            changes=changes(last.content, now) if last else [],
+            changes=said,
         )
         Job.objects.filter(pk=job.pk).update(version=version)
         job.version = version
@@ -81,14 +90,16 @@ def record(job: Job, *, by: User | None) -> JobVersion | None:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """A sentence for each part that differs."""
+    """A sentence for each part that differs. A part that an older version does not
+    have is as good as an empty one.
+    """
     said: list[str] = []
     for name in [*after, *(each for each in before if each not in after)]:
         old, new = before.get(name), after.get(name)
-        if old == new:
+        if old == new or (old in EMPTY and new in EMPTY):
             continue
-        if name in NESTED and isinstance(old, dict) and isinstance(new, dict):
-            said += changes(old, new)
+        if name in NESTED and isinstance(new, dict) and isinstance(old or {}, dict):
+            said += changes(old or {}, new)
         else:
             said.append(_sentence(name, old, new))
     return said
@@ -96,9 +107,9 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 def _sentence(name: str, old: Any, new: Any) -> str:
     what = WORDS.get(name, f"“{name}”")
-    if old in (None, "", [], {}):
+    if old in EMPTY:
         return f"Set {what} to {_value(new)}."
-    if new in (None, "", [], {}):
+    if new in EMPTY:
         return f"Took {what} away, which was {_value(old)}."
     if isinstance(old, bool) and isinstance(new, bool):
         return f"Switched {what} {'on' if new else 'off'}."

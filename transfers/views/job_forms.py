@@ -28,6 +28,7 @@ from transfers.jobs import describing, form_checks, permissions, saving, schedul
 from transfers.jobs.exchange import Parts
 from transfers.jobs.form import JobForm
 from transfers.jobs.form_checks import Finding
+from transfers.jobs.form_filters import FiltersForm
 from transfers.jobs.form_options import OptionsForm
 from transfers.jobs.form_schedule import ScheduleForm
 from transfers.jobs.models import Job, Schedule
@@ -48,6 +49,9 @@ STEPS = {
         "batch",
         "delete_extra",
         "delete_confirm",
+        "depth",
+        "include",
+        "exclude",
         "label",
         "sync_level",
         "filter_rules",
@@ -68,7 +72,7 @@ SIDES = ("source", "destination")
 
 
 class Forms:
-    """The three forms of the page, as one."""
+    """The forms of the page, as one."""
 
     def __init__(
         self,
@@ -81,13 +85,14 @@ class Forms:
     ) -> None:
         self.row = job
         self.options = OptionsForm(data, options=job.options)
+        self.filters = FiltersForm(data, filters=job.filters)
         self.when = ScheduleForm(data, schedule=schedule)
         self.job = JobForm(data, instance=job, by=by, initial=initial)
         self._kind = data.get("kind", "") if data is not None else job.kind
 
     @property
     def all(self) -> tuple[Form | JobForm, ...]:
-        return self.job, self.options, self.when
+        return self.job, self.options, self.filters, self.when
 
     @property
     def errors(self) -> dict[str, Any]:
@@ -100,12 +105,16 @@ class Forms:
             self.row.options = self.options.options()
         elif not moves:
             self.row.options = {}
+        if moves:
+            self.row.filters = {}
+        elif self.filters.is_valid():
+            self.row.filters = self.filters.filters()
         if self._kind == Job.Kind.MIRROR and self.row.options.get("sync_level") is None:
             self.options.add_error(
                 "sync_level", "Say how a mirror tells which files differ."
             )
             self.row.options = {**self.row.options, "sync_level": 1}
-        return not self.errors  # of all three, not only of the first that has some
+        return not self.errors  # of all, not only of the first that has some
 
     def keep_errors_of(self, step: str) -> None:
         """A form that is still being filled in is not blamed for what is to come."""

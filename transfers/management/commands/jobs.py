@@ -200,6 +200,8 @@ def _facts(job: Job, *, is_paused: bool) -> dict[str, Any]:
         "archived": job.archived_at is not None,
         "service_account": job.service_account.name,
         "owner": str(job.owner),
+        "depth": job.depth,
+        "filters": job.filters,
     }
 
 
