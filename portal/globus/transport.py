@@ -43,6 +43,10 @@ PAGE = Patience(
 ONCE = Patience(
     timeout_seconds=9, retries=0, longest_sleep_seconds=0, longest_wait_seconds=2
 )
+#: one of several looks that one page takes: a page of them waits 10 s in all, too
+GLANCE = Patience(
+    timeout_seconds=4, retries=0, longest_sleep_seconds=0, longest_wait_seconds=1
+)
 #: a worker, within the deadline of its run
 WORKER = Patience(
     timeout_seconds=20, retries=3, longest_sleep_seconds=10, longest_wait_seconds=30

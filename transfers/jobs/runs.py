@@ -25,7 +25,7 @@ from portal.globus.errors import PortalError
 from portal.globus.transport import WORKER
 from transfers import submission
 from transfers.claims import sweep_time
-from transfers.jobs import claiming, line, listing
+from transfers.jobs import claiming, first_run, line, listing
 from transfers.jobs.beating import alive
 from transfers.jobs.checkpoints import LostClaim
 from transfers.jobs.clocks import NoSuchZone, zone_named
@@ -151,6 +151,9 @@ def _carry_out(run: Run) -> None:
     if not account.enabled:
         because = f": {account.disabled_reason}" if account.disabled_reason else "."
         fail(run, f"The service account {account} has been switched off{because}")
+        return
+    if says := first_run.in_the_way(run):
+        fail(run, says)
         return
     _fill_in(run)
     if run.inputs["kind"] == Job.Kind.LIST:

@@ -21,8 +21,9 @@ from transfers import queue, submission
 from transfers.claims import CLAIM_LASTS, back_off
 from transfers.consents import sentence_for
 from transfers.jobs import dry_run, preflight
+from transfers.jobs.checklist import Checklist
 from transfers.jobs.inventory_models import Trial
-from transfers.jobs.models import Job
+from transfers.jobs.models import Job, Run
 from transfers.jobs.walking import LostClaim
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,27 @@ def ask(job: Job, kind: Trial.Kind, *, by: User | None) -> Trial:
             )
             _forget_old(job, kind)
         queue.execute_trial(trial.pk)
+    return trial
+
+
+def keep(run: Run, found: Checklist) -> Trial:
+    """Stores the preflight that a run has made, as if somebody had asked for it."""
+    job = run.job
+    inputs = {name: run.inputs.get(name) for name in job.inputs()}
+    now = timezone.now()
+    with transaction.atomic():
+        trial = Trial.objects.create(
+            job=job,
+            kind=Trial.Kind.PREFLIGHT,
+            asked_by=run.triggered_by,
+            inputs=inputs,
+            state=_S.DONE,
+            says=found.sentence[:500],
+            result=found.as_json(),
+            finished_at=now,
+            next_try_at=None,
+        )
+        _forget_old(job, Trial.Kind.PREFLIGHT)
     return trial
 
 

@@ -21,6 +21,7 @@ from portal.sessions import asked_by_page
 from transfers.forms import RunNowForm
 from transfers.jobs import (
     describing,
+    first_run,
     form_checks,
     pausing,
     permissions,
@@ -202,6 +203,7 @@ def run(request: SignedInRequest, pk: UUID) -> HttpResponse:
         "may_run": permissions.may(request.user, Action.RUN, found.job),
         "may_edit": permissions.may(request.user, Action.EDIT, found.job),
         "options": options_of(found),
+        "was_stopped_by_preflight": found.says.startswith(first_run.STOPPED),
     }
     return render(request, "transfers/jobs/run.html", context)
 

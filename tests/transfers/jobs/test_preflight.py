@@ -7,10 +7,11 @@ from uuid import uuid4
 import pytest
 
 from accounts.service_accounts import replace_secret
+from portal.globus.errors import GlobusUnreachable
 from sandbox import seed
 from tests.factories import make_job
 from transfers.jobs import preflight
-from transfers.jobs.preflight import BAD, OK, UNKNOWN, WARN
+from transfers.jobs.checklist import BAD, OK, UNKNOWN, WARN
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_a_computer_that_is_off(job, sandbox, no_pauses):
 
 def test_globus_out_of_reach_is_no_verdict(job, sandbox, no_pauses):
     sandbox.fault("/endpoint/*/ls", status=503)
-    with pytest.raises(preflight.GlobusUnreachable):
+    with pytest.raises(GlobusUnreachable):
         preflight.check(job)
 
 

@@ -110,7 +110,9 @@ def test_a_wrong_secret_fails_says_so_and_keeps_the_inputs(service_account):
 
 def test_a_wrong_secret_fails_a_transfer_likewise(service_account):
     replace_secret(service_account, "not the secret", by=None)
-    run = execute(make_job(service_account, kind="transfer"))
+    job = make_job(service_account, kind="transfer")
+    make_run(job, transfer=make_transfer(service_account, status="SUCCEEDED"))
+    run = execute(job)
     assert run.state == "failed"
     assert "refused the client id and secret" in run.says
     assert run.transfer.status == "FAILED"
@@ -204,6 +206,7 @@ def test_a_refused_transfer_fails_the_run_with_globus_words(service_account):
     job = make_job(service_account, kind="transfer", destination_path="/published/x/")
     job.destination_collection = uuid4()
     job.save()
+    make_run(job, transfer=make_transfer(service_account, status="SUCCEEDED"))
     run = execute(job)
     assert run.state == "failed"
     assert run.error_code
