@@ -87,9 +87,17 @@ class ScheduleForm(LookMixin, forms.Form):
         data: Mapping[str, Any] | None = None,
         *,
         schedule: Schedule | None = None,
+        key: str = "",
     ) -> None:
-        super().__init__(data, initial=_initial(schedule))
-        self._row = schedule
+        """:param key: of a further schedule, which cannot be “only by hand”"""
+        prefix = f"schedule-{key}" if key else None
+        super().__init__(data, initial=_initial(schedule), prefix=prefix)
+        self.key = key
+        self._row = schedule or Schedule()
+        if key:
+            kinds = self.fields["when"]
+            assert isinstance(kinds, forms.ChoiceField)
+            kinds.choices, kinds.required = KINDS[1:], True
         self.dress()
 
     @property
@@ -151,7 +159,7 @@ class ScheduleForm(LookMixin, forms.Form):
         kind = data.get("when")
         if not kind:
             return None
-        row = self._row or Schedule()
+        row = self._row
         row.kind = kind
         row.cron = data["cron"].strip() if kind == Schedule.Kind.CRON else ""
         row.interval_minutes = (

@@ -51,7 +51,7 @@ class Collections:
                 BAD,
                 "It was deleted, or the service account may not see it."
                 + words_of(err),
-                fix="Check the collection's ID, or have its owner let this identity in:",
+                fix="Check the collection's ID, or have its owner let this one in:",
                 grant=self._account.identity_username,
                 place=collection_id,
                 blocks=True,

@@ -8,133 +8,32 @@ page and put in its step and its summary.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.forms import Form
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.clients import transfer_client
-from accounts.models import ServiceAccount
 from accounts.views import SignedInRequest
-from portal.globus.errors import PortalError
-from transfers import collections
-from transfers.jobs import describing, form_checks, permissions, saving, schedules
-from transfers.jobs.exchange import Parts
+from transfers.jobs import describing, form_checks, permissions, saving
 from transfers.jobs.form import JobForm
-from transfers.jobs.form_checks import Finding
-from transfers.jobs.form_filters import FiltersForm
-from transfers.jobs.form_options import OptionsForm
-from transfers.jobs.form_schedule import ScheduleForm
+from transfers.jobs.form_looks import Step, look
+from transfers.jobs.form_page import (
+    MOST_FURTHER,
+    SIDES,
+    STEPS,
+    Forms,
+    add_schedule,
+    drop_schedule,
+)
 from transfers.jobs.models import Job, Schedule
 from transfers.jobs.path_fields import FIELDS, example_of
 from transfers.jobs.permissions import Action
 from transfers.jobs.templates import BadTemplate
 from transfers.views.staff import for_staff, open_job
-
-ROWS = 12
-#: The fields of each step; what is wrong with them is said when the step is looked at.
-STEPS = {
-    "account": ("name", "service_account"),
-    "source": ("service_account", "source_collection", "source_path"),
-    "destination": ("service_account", "destination_collection", "destination_path"),
-    "work": (
-        "kind",
-        "recursive",
-        "batch",
-        "delete_extra",
-        "delete_confirm",
-        "depth",
-        "include",
-        "exclude",
-        "label",
-        "sync_level",
-        "filter_rules",
-    ),
-    "when": (
-        "when",
-        "cron",
-        "interval_minutes",
-        "rule",
-        "zone",
-        "start_at",
-        "end_at",
-        "days_off",
-        "blackouts",
-    ),
-}
-SIDES = ("source", "destination")
-
-
-class Forms:
-    """The forms of the page, as one."""
-
-    def __init__(
-        self,
-        data: QueryDict | None,
-        *,
-        job: Job,
-        schedule: Schedule | None,
-        by: Any,
-        initial: dict[str, Any] | None = None,
-    ) -> None:
-        self.row = job
-        self.options = OptionsForm(data, options=job.options)
-        self.filters = FiltersForm(data, filters=job.filters)
-        self.when = ScheduleForm(data, schedule=schedule)
-        self.job = JobForm(data, instance=job, by=by, initial=initial)
-        self._kind = data.get("kind", "") if data is not None else job.kind
-
-    @property
-    def all(self) -> tuple[Form | JobForm, ...]:
-        return self.job, self.options, self.filters, self.when
-
-    @property
-    def errors(self) -> dict[str, Any]:
-        return {name: said for form in self.all for name, said in form.errors.items()}
-
-    def is_valid(self) -> bool:
-        """The options first: the job's own rules look at them."""
-        moves = self._kind in Job.MOVING
-        if self.options.is_valid() and moves:
-            self.row.options = self.options.options()
-        elif not moves:
-            self.row.options = {}
-        if moves:
-            self.row.filters = {}
-        elif self.filters.is_valid():
-            self.row.filters = self.filters.filters()
-        if self._kind == Job.Kind.MIRROR and self.row.options.get("sync_level") is None:
-            self.options.add_error(
-                "sync_level", "Say how a mirror tells which files differ."
-            )
-            self.row.options = {**self.row.options, "sync_level": 1}
-        return not self.errors  # of all, not only of the first that has some
-
-    def keep_errors_of(self, step: str) -> None:
-        """A form that is still being filled in is not blamed for what is to come."""
-        for form in self.all:
-            for name in set(form.errors) - set(STEPS.get(step, ())):
-                del form.errors[name]
-
-    def parts(self, others: list[Schedule]) -> Parts:
-        first = self.when.schedule()
-        return Parts(self.row, self.job.roles(), [*([first] if first else []), *others])
-
-
-@dataclass
-class Step:
-    """What the last look at a step brought."""
-
-    text: str = ""
-    found: tuple[collections.Collection, ...] | None = None
-    findings: list[Finding] = field(default_factory=list)
-    due: list[schedules.Due] = field(default_factory=list)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -176,15 +75,15 @@ def duplicate(request: SignedInRequest, pk: UUID) -> HttpResponse:
     copy.name = ""
     copy.owner = request.user
     copy.version = copy.webhook = copy.watermark = copy.archived_at = None
-    schedule = original.schedules.order_by("created_at").first()
-    if schedule is not None:
-        schedule.pk = Schedule._meta.pk.get_default()
-        schedule._state.adding = True
+    rows = list(original.schedules.order_by("created_at"))
+    for row in rows:
+        row.pk = Schedule._meta.pk.get_default()
+        row._state.adding = True
     return _page(
         request,
         copy,
         f"Copy of {original.name}",
-        schedule=schedule,
+        rows=rows,
         initial={"name": f"{original.name} (copy)"[:100]},
     )
 
@@ -194,15 +93,15 @@ def _page(
     job: Job,
     title: str,
     *,
-    schedule: Schedule | None = None,
+    rows: list[Schedule] | None = None,
     initial: dict[str, Any] | None = None,
 ) -> HttpResponse:
     is_new = job._state.adding
-    rows = [] if is_new else list(job.schedules.order_by("created_at"))
-    schedule = schedule or (rows[0] if rows else None)
+    if rows is None:
+        rows = [] if is_new else list(job.schedules.order_by("created_at"))
     data = request.POST.copy() if request.method == "POST" else None
     action = _apply_choice(data) if data is not None else ""
-    forms = Forms(data, job=job, schedule=schedule, by=request.user, initial=initial)
+    forms = Forms(data, job=job, schedules=rows, by=request.user, initial=initial)
     steps = {name: Step() for name in STEPS}
     if data is None:
         summary = describing.paragraph(job, rows) if not is_new else ""
@@ -212,12 +111,12 @@ def _page(
             forms.job.add_error(None, _meanwhile(job))
             is_valid = False
         if is_valid and action == "save":
-            _store(request, forms, rows[1:])
+            _store(request, forms)
             return redirect("transfers:job", job.pk)
         summary = _summary(forms)
         if action != "save":
             verb, _, name = action.partition("-")
-            _look(request, verb, name, forms, data, steps)
+            look(verb, name, forms, data, steps)
             forms.keep_errors_of(name if verb in ("check", "find") else "")
     context = {
         "title": title,
@@ -229,7 +128,7 @@ def _page(
         "names": _names(forms),
         "examples": _examples(forms, data),
         "fields": FIELDS,
-        "more_schedules": rows[1:],
+        "may_add_schedule": len(forms.further) < MOST_FURTHER,
         "has_accounts": permissions.accounts_open_to(request.user).exists(),
     }
     return render(request, "transfers/jobs/form.html", context)
@@ -255,6 +154,10 @@ def _meanwhile(job: Job) -> str:
 def _apply_choice(data: QueryDict) -> str:
     """Puts what a button chose into the data; what is still to be done."""
     action, _, value = data.get("do", "save").partition(":")
+    if action == "add-schedule":
+        add_schedule(data)
+    elif action == "drop-schedule":
+        drop_schedule(data, value)
     side = action.partition("-")[2]
     if side not in SIDES:
         return action
@@ -265,11 +168,11 @@ def _apply_choice(data: QueryDict) -> str:
     return action
 
 
-def _store(request: SignedInRequest, forms: Forms, others: list[Schedule]) -> None:
+def _store(request: SignedInRequest, forms: Forms) -> None:
     job = forms.row
     _keep_names(job)
     is_new = job._state.adding
-    saving.store(forms.parts(others), by=request.user)
+    saving.store(forms.parts(), by=request.user)
     messages.success(
         request,
         f"The job “{job.name}” is saved."
@@ -298,69 +201,7 @@ def _summary(forms: Forms) -> str:
     needed = {*STEPS["account"], *STEPS["source"], *STEPS["work"], *STEPS["when"]}
     if needed & set(forms.errors):
         return ""
-    row = forms.when.schedule()
-    return describing.paragraph(forms.row, [row] if row else [])
-
-
-def _look(
-    request: SignedInRequest,
-    verb: str,
-    name: str,
-    forms: Forms,
-    data: QueryDict,
-    steps: dict[str, Step],
-) -> None:
-    step = steps.get(name)
-    if step is None:
-        return
-    if name == "when":
-        step.due = _due(forms)
-        return
-    account = forms.job.cleaned_data.get("service_account")
-    if verb == "find":
-        step.text = data.get(f"find_{name}", "").strip()
-        _find(step, account)
-    elif account is not None:
-        step.findings = _findings(name, account, forms)
-
-
-def _find(step: Step, account: ServiceAccount | None) -> None:
-    if account is None:
-        step.findings = [Finding("bad", "Choose the service account first.")]
-        return
-    try:
-        step.found = collections.search(
-            transfer_client(account), step.text, limit=ROWS
-        ).collections
-    except PortalError as err:
-        step.findings = [Finding("bad", err.advice)]
-
-
-def _findings(name: str, account: ServiceAccount, forms: Forms) -> list[Finding]:
-    works = form_checks.account_works(account)
-    if name == "account" or works.tone == "bad":
-        return [works]
-    data = forms.job.cleaned_data
-    collection_id, path = data.get(f"{name}_collection"), data.get(f"{name}_path")
-    if not collection_id or not path:
-        return []
-    try:
-        example = example_of(path, timezone.now())
-    except BadTemplate as err:
-        return [Finding("bad", err.advice)]
-    look = (
-        form_checks.source_reads if name == "source" else form_checks.destination_takes
-    )
-    return [look(account, collection_id, example)]
-
-
-def _due(forms: Forms) -> list[schedules.Due]:
-    if forms.when.errors:
-        return []
-    row = forms.when.schedule()
-    if row is None:
-        return []
-    return schedules.preview(schedules.rhythm_of(row), timezone.now())
+    return describing.paragraph(forms.row, forms.schedules())
 
 
 def _names(forms: Forms) -> dict[str, str]:

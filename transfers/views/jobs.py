@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from uuid import UUID
 
 from django.contrib import messages
@@ -25,6 +26,7 @@ from transfers.jobs import (
     form_checks,
     pausing,
     permissions,
+    previews,
     runs,
     schedules,
     searching,
@@ -41,7 +43,6 @@ RUNS_OF_A_JOB = 25
 WAITING_SHOWN = 10
 VERSIONS_SHOWN = 50
 MOST_AT_ONCE = 200
-DUE_SHOWN = 10
 
 
 @require_safe
@@ -139,7 +140,8 @@ def _job_page(
     context = {
         "job": found,
         "paragraph": describing.paragraph(found, rows),
-        "schedules": [(row, describing.when(row), _next(row)) for row in rows],
+        "schedules": [(row, describing.when(row)) for row in rows],
+        "due": _next(rows),
         "holds": found.holds.in_force().select_related("by"),
         "run_form": run_form,
         "page": Paginator(of_job, RUNS_OF_A_JOB).get_page(request.GET.get("page")),
@@ -152,14 +154,14 @@ def _job_page(
     return render(request, "transfers/jobs/job.html", context, status=status)
 
 
-def _next(schedule: Schedule) -> list[schedules.Due]:
-    if schedule.next_run_at is None:
-        return []
-    try:
-        rhythm = schedules.rhythm_of(schedule)
-    except schedules.BadSchedule:
-        return []
-    return schedules.preview(rhythm, timezone.now(), count=DUE_SHOWN)
+def _next(rows: list[Schedule]) -> list[schedules.Due]:
+    rhythms = []
+    for row in rows:
+        if row.next_run_at is not None:
+            # What is wrong with a schedule stands in its own sentence.
+            with contextlib.suppress(schedules.BadSchedule):
+                rhythms.append(schedules.rhythm_of(row))
+    return previews.next_of_all(rhythms, timezone.now())
 
 
 @require_POST

@@ -13,7 +13,7 @@ from accounts import webhooks
 from accounts.models import Webhook
 from sandbox import seed
 from tests.factories import make_job, make_run, make_service_account, make_user
-from transfers.jobs import saving
+from transfers.jobs import form_looks, saving
 from transfers.jobs.exchange import Parts
 from transfers.jobs.models import Job, Schedule
 
@@ -251,6 +251,156 @@ def test_fields_in_paths_are_shown_with_an_example(browser, service_account):
 def test_the_next_ten_are_shown_as_they_will_fire(browser, service_account):
     page = look(browser, service_account, "when")
     assert page.count("<li>\n        <time") == 10
+
+
+# --- further schedules
+
+
+def further(key, **fields):
+    """What a browser sends for one more schedule."""
+    values = {"when": "cron", "cron": "0 14 * * *", "zone": "Asia/Kolkata"} | fields
+    return {"schedules": "shown", "schedule": [key]} | {
+        f"schedule-{key}-{name}": value for name, value in values.items()
+    }
+
+
+def test_a_schedule_is_added_filled_in_and_removed_without_script(
+    browser, service_account
+):
+    data = mirror(service_account) | {"schedules": "shown", "do": "add-schedule"}
+    page = text_of(browser.post("/jobs/new/", data))
+    assert 'name="schedule" value="n1"' in page
+    assert "Schedule 2" in page
+    assert 'class="error"' not in page
+    assert 'value="nightly mirror"' in page
+    assert re.search(r'name="schedule-n1-zone"\s+value="Europe/London"', page)
+    two = mirror(service_account) | further("n1")
+    page = text_of(browser.post("/jobs/new/", two | {"do": "drop-schedule:n1"}))
+    assert "Schedule 2" not in page
+    assert not Job.objects.exists()
+    answer = browser.post("/jobs/new/", two)
+    assert answer.status_code == 302, text_of(answer)
+    assert [each.cron for each in Schedule.objects.all()] == ["0 2 * * *", "0 14 * * *"]
+    page = text_of(browser.get(answer["Location"]))
+    assert "every night at 02:00 Europe/London; every day at 14:00 Asia/Kolkata" in page
+
+
+def test_further_schedules_stay_change_and_go(browser, service_account):
+    browser.post("/jobs/new/", mirror(service_account) | further("n1"))
+    job, (first, second) = Job.objects.get(), Schedule.objects.all()
+    address = f"/jobs/{job.pk}/edit/"
+    page = text_of(browser.get(address))
+    assert f'name="schedule" value="{second.pk}"' in page
+    changed = mirror(service_account) | further(str(second.pk), cron="0 15 * * *")
+    assert browser.post(address, changed).status_code == 302
+    second.refresh_from_db()
+    assert second.cron == "0 15 * * *"
+    # A page that does not know of them leaves them alone.
+    assert browser.post(address, mirror(service_account)).status_code == 302
+    assert Schedule.objects.count() == 2
+    gone = mirror(service_account) | {"schedules": "shown"}
+    assert browser.post(address, gone).status_code == 302
+    assert [*Schedule.objects.all()] == [first]
+    assert "the schedule" in " ".join(job.versions.first().changes)
+
+
+def test_a_job_may_run_by_its_further_schedules_alone(browser, service_account):
+    data = mirror(service_account, when="") | further("n1")
+    assert browser.post("/jobs/new/", data).status_code == 302
+    assert Schedule.objects.get().cron == "0 14 * * *"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"cron": "* *"}, "five fields"),
+        ({"zone": "Mars/Base"}, "There is no time zone “Mars/Base”"),
+        ({"when": ""}, "This field is required"),
+        ({"days_off": "tomorrow"}, "is not a date"),
+    ],
+)
+def test_a_mistake_in_a_further_schedule_is_marked_there(
+    browser, service_account, fields, words
+):
+    data = mirror(service_account) | further("n1", **fields)
+    page = text_of(browser.post("/jobs/new/", data))
+    assert words in page
+    assert "This is not saved yet" in page
+    assert not Job.objects.exists()
+
+
+def test_the_next_ten_are_those_of_all_schedules(browser, service_account):
+    data = mirror(service_account, zone="UTC", cron="0 0 * * *") | further(
+        "n1", cron="0 */12 * * *", zone="UTC"
+    )
+    page = text_of(browser.post("/jobs/new/", data | {"do": "check-when"}))
+    assert page.count("<li>\n        <time") == 10
+    assert page.count("it is one run") == 5
+
+
+def test_a_copy_has_all_schedules(browser, service_account):
+    browser.post("/jobs/new/", mirror(service_account) | further("n1"))
+    job = Job.objects.get()
+    address = f"/jobs/{job.pk}/duplicate/"
+    page = text_of(browser.get(address))
+    key = re.search(r'name="schedule" value="([-0-9a-f]+)"', page)[1]
+    copy = mirror(service_account, name="second") | further(key)
+    assert browser.post(address, copy).status_code == 302
+    assert Job.objects.get(name="second").schedules.count() == 2
+    assert job.schedules.count() == 2
+
+
+def test_no_form_takes_more_schedules_than_a_request_has_fields(
+    browser, service_account
+):
+    keys = [f"n{number}" for number in range(1, 7)]
+    data = mirror(service_account) | {"do": "add-schedule"}
+    for key in keys:
+        data |= further(key)
+    page = text_of(browser.post("/jobs/new/", data | {"schedule": keys}))
+    assert "Add a schedule" not in page
+
+
+# --- the preflight of the form
+
+
+def test_the_form_ends_with_a_preflight_that_stores_nothing(browser, service_account):
+    page = look(browser, service_account, "preflight", destination_path="/incoming/x/")
+    assert "Nothing stands in the way of this job." in page
+    assert "Writing to the destination" in page
+    assert not Job.objects.exists()
+
+
+def test_what_is_in_the_way_has_a_fix_and_whom_to_let_in(browser, service_account):
+    page = look(browser, service_account, "preflight", destination_path="/published/x/")
+    assert "1 thing stands in the way: Writing to the destination." in page
+    assert "Give this identity access there:" in page
+    start = page.index('id="step-preflight"')
+    assert "data-copy-text" in page[start:]
+    assert service_account.identity_username in page[start:]
+
+
+def test_a_form_that_is_not_filled_in_is_not_asked_about(
+    browser, service_account, sandbox
+):
+    page = look(browser, service_account, "preflight", source_path="")
+    assert "Fill in the steps above first" in page
+    assert "This field is required" in page
+    assert sandbox.requests("/v0.10/*") == []
+
+
+def test_a_slow_globus_does_not_hold_the_page(browser, service_account, monkeypatch):
+    monkeypatch.setattr(form_looks, "PREFLIGHT_SECONDS", -1)
+    page = look(browser, service_account, "preflight")
+    assert "Globus answers slowly at the moment" in page
+
+
+def test_globus_out_of_reach_is_said_in_the_preflight(
+    browser, service_account, sandbox
+):
+    sandbox.fault("/endpoint/*", status=503)
+    page = look(browser, service_account, "preflight")
+    assert "cannot be reached" in page
 
 
 # --- copies, the archive
