@@ -9,23 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from accounts.clients import transfer_client
 from portal.globus.errors import NotADirectory, NotFound, PortalError
 from portal.globus.transport import WORKER
-from portal.templatetags.page import size
-from transfers.jobs import settling, walking
-from transfers.jobs.chunks import Row
+from transfers.jobs import dry_run_batch, settling, walking
+from transfers.jobs.clocks import zone_named
+from transfers.jobs.dry_run_words import sentence, would_overwrite
 from transfers.jobs.inventory_models import Inventory, Trial
-from transfers.jobs.listing import counted
+from transfers.jobs.templates import filled_inputs
 from transfers.jobs.tree_rules import Rules
 from transfers.jobs.walking import Beat
 from transfers.paths import name_of, parent
 
 #: entries that a dry run lists on each side
 MOST_ENTRIES = 200_000
-
-EXISTS, SIZE, NEWER, CHECKSUM = range(4)
 
 
 class CannotTry(PortalError):
@@ -41,28 +40,44 @@ def carry_out(trial: Trial, *, beat: Beat) -> str:
     :raises LostClaim: somebody else goes on with it
     :raises PortalError: Globus is out of reach, or the source cannot be read
     """
-    inputs = trial.inputs
-    if not inputs["destination_collection"]:
+    if not trial.inputs["destination_collection"]:
         raise CannotTry("A job that lists changes nothing, so there is nothing to try.")
+    inputs = as_if_due(trial)
     if inputs.get("items"):
-        raise CannotTry(
-            "There is no dry run of several paths; each of them says what it moves."
-        )
-    if any("{" in inputs[f"{part}_path"] for part in ("source", "destination")):
-        raise CannotTry(
-            "A path with fields has no dry run: what they stand for is known only when "
-            "a run is due."
-        )
-    source = _source(trial, beat)
-    destination = _destination(trial, source, beat)
+        says = dry_run_batch.compare(trial, inputs, beat)
+    else:
+        says = _compare(trial, inputs, beat)
+    if inputs.get("is_filled"):
+        says += " The fields of its paths are filled in as if it were due now."
+    return says
+
+
+def as_if_due(trial: Trial) -> dict[str, Any]:
+    """The inputs with the fields of their paths, as of when the dry run was asked for.
+
+    :raises BadTemplate: a field has no value yet
+    """
+    job = trial.job
+    if job is None:
+        return trial.inputs  # a person's paths have no fields
+    watermark = job.watermark.isoformat() if job.watermark else ""
+    due = {"scheduled_for": trial.created_at.isoformat(), "watermark": watermark}
+    schedule = job.schedules.order_by("created_at").first()
+    zone = zone_named(schedule.zone) if schedule else ZoneInfo("UTC")
+    return filled_inputs({**trial.inputs, **due}, zone)
+
+
+def _compare(trial: Trial, inputs: Mapping[str, Any], beat: Beat) -> str:
+    source = _source(trial, inputs, beat)
+    destination = _destination(trial, inputs, source, beat)
     if not source.is_ready:
         settling.settle(source, beat, _seen_from(source, destination, inputs))
     return sentence(source, inputs)
 
 
-def _source(trial: Trial, beat: Beat) -> Inventory:
-    path = trial.inputs["source_path"]
-    rules = Rules.of_transfer(trial.inputs["options"])
+def _source(trial: Trial, inputs: Mapping[str, Any], beat: Beat) -> Inventory:
+    path = inputs["source_path"]
+    rules = Rules.of_transfer(inputs["options"])
     source = _started(trial, Inventory.Part.SOURCE, path, rules, beat)
     try:
         _read(trial, source, beat)
@@ -75,8 +90,10 @@ def _source(trial: Trial, beat: Beat) -> Inventory:
     return source
 
 
-def _destination(trial: Trial, source: Inventory, beat: Beat) -> Inventory:
-    path, rules = trial.inputs["destination_path"], Rules()
+def _destination(
+    trial: Trial, inputs: Mapping[str, Any], source: Inventory, beat: Beat
+) -> Inventory:
+    path, rules = inputs["destination_path"], Rules()
     if _is_one_file(source):
         # What lies beside the file is of no concern.
         path, rules = parent(path) or path, Rules.of_one_file(name_of(path))
@@ -140,45 +157,3 @@ def _seen_from(
     unsure = (top + folder[skip:] for folder in settling.unsure_of(destination))
     level = inputs["options"].get("sync_level")
     return settling.Earlier(rows, unsure, partial(would_overwrite, level))
-
-
-def would_overwrite(level: int | None, source: Row, there: Row) -> bool:
-    """Whether a transfer with this sync level copies over what is there.
-
-    Checksums are known to Globus only: two files of one size and moment are taken for
-    the same.
-
-    https://docs.globus.org/api/transfer/task_submit/#transfer_specific_fields
-    """
-    if source.type != there.type:
-        return True
-    if source.is_folder:
-        return False
-    if level == EXISTS:
-        return False
-    if level is None:
-        return True
-    if source.size != there.size:
-        return True
-    if level == NEWER:
-        return (source.modified or 0) > (there.modified or 0)
-    return level == CHECKSUM and source.modified != there.modified
-
-
-def sentence(source: Inventory, inputs: Mapping[str, Any]) -> str:
-    """“Would move 1.2 MB: 3 new entries, 2 over what is there. 1 entry is …”"""
-    moved = size(source.bytes_new + source.bytes_changed)
-    same = source.entries - source.new - source.changed
-    words = (
-        f"Would move {moved}: {counted(source.new, 'new entry', 'new entries')}, "
-        f"{source.changed:,} over what is there. {same:,} would be left as they are."
-    )
-    if source.gone:
-        deletes = inputs.get("delete_extra") or inputs["options"].get(
-            "delete_destination_extra"
-        )
-        fate = "would be deleted" if deletes else "would stay"
-        words += f" {source.gone:,} only at the destination {fate}."
-    if not source.is_complete:
-        words += " Not all of the source could be read."
-    return words

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 from transfers.browsing import Entry
@@ -32,6 +33,8 @@ class Rules:
     :ivar links: also symbolic links; they are never followed
     :ivar types: of ``TYPES``, those that are noted; empty is every type. A folder that
         is not noted is opened all the same
+    :ivar wanted: only these paths and what lies in them, or with a slash at the end
+        only what lies in them; empty is everything
     :ivar transfer: filter rules of a transfer, ``(method, glob, type)``: the first that
         fits decides, and what none fits is taken
     """
@@ -43,6 +46,7 @@ class Rules:
     folders: bool = True
     links: bool = True
     types: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
     transfer: tuple[tuple[str, str, str], ...] = ()
 
     @classmethod
@@ -92,6 +96,7 @@ class Rules:
             kept["folders"],
             kept["links"],
             tuple(kept.get("types", ())),
+            tuple(kept.get("wanted", ())),
             tuple((method, glob, kind) for method, glob, kind in kept["transfer"]),
         )
 
@@ -99,6 +104,7 @@ class Rules:
         """Without what is new and says nothing: inventories are compared by it."""
         return {
             **({"types": [*self.types]} if self.types else {}),
+            **({"wanted": [*self.wanted]} if self.wanted else {}),
             "depth": self.depth,
             "include": [*self.include],
             "exclude": [*self.exclude],
@@ -117,6 +123,8 @@ class Rules:
         return entry.is_folder and self._lets_in(entry)
 
     def _lets_in(self, entry: Entry) -> bool:
+        if self.wanted and not self._wants(entry.path):
+            return False
         if not self.hidden and entry.is_hidden:
             return False
         if entry.is_link and not self.links:
@@ -133,6 +141,21 @@ class Rules:
             or not self.include
             or any(fnmatchcase(entry.name, glob) for glob in self.include)
         )
+
+    @cached_property
+    def _places(self) -> frozenset[str]:
+        return frozenset(self.wanted)
+
+    def _wants(self, path: str) -> bool:
+        """:param path: empty if the name cannot stand in one; better one too many"""
+        if not path:
+            return True
+        above = path = path.rstrip("/")
+        while above:
+            above = above.rpartition("/")[0]
+            if above in self._places or f"{above}/" in self._places:
+                return True
+        return path in self._places
 
     def opens(self, depth: int) -> bool:
         """:param depth: of the folder; the top is 0"""

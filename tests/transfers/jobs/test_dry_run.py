@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 
 from sandbox import seed
-from tests.factories import make_job, make_user
+from tests.factories import make_job, make_schedule, make_user
+from transfers import batch
 from transfers.claims import CLAIM_LASTS
-from transfers.jobs import dry_run, trials, walking
+from transfers.jobs import dry_run, dry_run_batch, trials, walking
 from transfers.jobs.chunks import Row
-from transfers.jobs.dry_run import would_overwrite
+from transfers.jobs.dry_run_words import would_overwrite
 from transfers.jobs.settling import rows_in
 from transfers.jobs.walking import LostClaim
 from transfers.models import Inventory, InventoryChunk, Trial
@@ -157,12 +159,133 @@ def test_a_job_that_lists_has_none(service_account):
     assert "nothing to try" in trial.says
 
 
-def test_a_path_with_fields_has_none(job):
-    job.destination_path = "/tree/{scheduled_for:%Y}/"
+def test_fields_are_filled_in_as_if_it_were_due_now(tree, job):
+    make_schedule(job, zone="Pacific/Kiritimati")
+    today = timezone.now().astimezone(ZoneInfo("Pacific/Kiritimati"))
+    tree("from/a", "12")
+    tree(f"to/{today:%Y-%m-%d}/a", "12")
+    job.destination_path = "/tree/to/{scheduled_for:%Y-%m-%d}/"
+    job.save()
+    trial = tried(job)
+    assert changes(result(trial)) == {"a": "="}
+    assert trial.says.endswith("filled in as if it were due now.")
+    assert trial.inputs == job.inputs()
+
+
+def test_a_watermark_that_is_not_there_yet_is_a_sentence(tree, job):
+    tree("from/a")
+    job.source_path = "/tree/{watermark:%Y}/"
     job.save()
     trial = tried(job)
     assert trial.state == "failed"
-    assert "known only when a run is due" in trial.says
+    assert "needs {watermark}" in trial.says
+    assert "there is none yet" in trial.says
+
+
+# --- batches
+
+
+def batch_of(job, text):
+    lines = batch.parse(text).lines
+    job.items = [
+        each.as_json()
+        | {
+            "source_path": batch.below("/tree/from/", each.source_path),
+            "destination_path": batch.below("/tree/to/", each.destination_path),
+        }
+        for each in lines
+    ]
+    job.save()
+    return job
+
+
+def test_a_batch_looks_at_its_lines_and_nothing_beside_them(tree, job):
+    tree("from/a", "1")
+    tree("from/beside", "1")
+    tree("from/same", "1")
+    tree("from/grown", "12345")
+    tree("from/sub/x", "12")
+    tree("from/sub/deep/y", "1")
+    tree("from/other/z", "1")
+    tree("to/old", "1")
+    tree("to/beside", "9999")
+    tree("to/same", "1")
+    tree("to/grown", "1")
+    tree("to/elsewhere/x", "12")
+    tree("to/elsewhere/extra", "1")
+    text = "a new/a\nsame same\ngrown grown\n-r sub elsewhere\n"
+    trial = tried(batch_of(job, text))
+    inventory = result(trial)
+    assert changes(inventory) == {
+        "a": "+",
+        "same": "=",
+        "grown": "~",
+        "sub/x": "=",
+        "sub/deep": "+",
+        "sub/deep/y": "+",
+        "sub/extra": "-",
+    }
+    assert (inventory.bytes_new, inventory.bytes_changed) == (2, 5)
+    assert inventory.path == "/tree/from/"
+    assert "3 new entries, 1 over what is there" in trial.says
+
+
+def test_a_line_without_a_flag_may_be_a_folder(tree, job):
+    tree("from/sub/x", "1")
+    tree("to/sub/x", "1")
+    found = changes(result(tried(batch_of(job, "sub sub"))))
+    assert found == {"sub": "=", "sub/x": "="}
+
+
+def test_lines_that_name_nothing_are_said(tree, job):
+    tree("from/a", "1")
+    trial = tried(batch_of(job, "a a\nnothing b\nsub/none c\n-r gone d"))
+    assert "1 line names nothing that is there: /tree/from/nothing (item 2)." in (
+        trial.says
+    )
+    assert "Not all of the source could be read." in trial.says
+    unread = {each.path_text for each in result(trial).tree.all()}
+    assert unread == {"/tree/from/sub/", "/tree/from/gone/"}
+
+
+def test_nothing_is_new_in_a_folder_of_a_batch_that_could_not_be_read(
+    tree, job, sandbox
+):
+    tree("from/a", "1")
+    tree("from/sub/x", "1")
+    tree("to/shut/a", "1")
+    tree("to/sub/inner/y", "1")
+    sandbox.collection(seed.HARVEST, denied_paths=["/tree/to/shut"])
+    found = changes(result(tried(batch_of(job, "a shut/a\n-r sub sub"))))
+    assert found["a"] == "?"
+
+
+def test_a_batch_stops_at_its_limit_and_says_so(tree, job, monkeypatch):
+    monkeypatch.setattr(dry_run_batch, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(walking, "FOLDERS_AT_ONCE", 1)
+    for number in range(6):
+        tree(f"from/{number}/x")
+    lines = "\n".join(f"-r {number} {number}" for number in range(6))
+    assert "Not all of the source could be read." in tried(batch_of(job, lines)).says
+
+
+def test_a_batch_goes_on_after_globus_was_out_of_reach(tree, job, sandbox, no_pauses):
+    tree("from/a/x", "1")
+    tree("from/b/x", "1")
+    sandbox.fault("/endpoint/*/ls", status=503, skip=1)
+    trial = tried(batch_of(job, "-r a a\n-r b b"))
+    assert trial.state == "waiting"
+    sandbox.clear_faults()
+    trials.execute(trial.pk)
+    trial.refresh_from_db()
+    assert changes(result(trial)) == {"a/x": "+", "b/x": "+"}
+
+
+def test_the_fields_of_a_batch_are_filled_in(tree, job):
+    tree(f"from/{timezone.now():%Y}/a", "1")
+    trial = tried(batch_of(job, "-r {scheduled_for:%Y} now"))
+    assert trial.state == "done", trial.says
+    assert trial.says.startswith("Would move 1 byte")
 
 
 def test_it_stops_at_its_limit_and_says_so(tree, job, monkeypatch):
