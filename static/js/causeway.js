@@ -41,6 +41,19 @@ function ownZone() {
   }
 }
 
+/** A link to the same page in the person's own zone. */
+function ownZoneLink() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const link of document.querySelectorAll("a[data-own-zone]")) {
+    if (!zone || zone === link.dataset.ownZone) continue;
+    const address = new URL(link.href);
+    address.searchParams.set("zone", zone);
+    link.href = address;
+    link.textContent = `In ${zone}`;
+    link.hidden = false;
+  }
+}
+
 /** A button that copies the text beside it; the text can be picked without it, too. */
 function copying(root) {
   for (const button of root.querySelectorAll("button[data-copy-beside]")) {
@@ -70,6 +83,7 @@ function sendOnce() {
 localTimes(document);
 menus();
 ownZone();
+ownZoneLink();
 sendOnce();
 copying(document);
 // What Globus had stopped goes on without one more click.

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from accounts.models import User
 from transfers.jobs import schedules
+from transfers.jobs.clocks import midnight
 from transfers.jobs.models import Hold, Job, Schedule
 from transfers.jobs.permissions import jobs_open_to
+from transfers.jobs.schedules import Rhythm
 
 #: schedules that one page computes, and due times of each
 MOST_SCHEDULES = 200
@@ -24,7 +27,8 @@ SPANS = {"week": 7, "month": 31}
 class Entry:
     """A job on a day.
 
-    :ivar times: the first few, as ``02:00``
+    :ivar times: the first few, as ``02:00``; where the clock of the job's schedule
+        shows another time, that too: ``02:00 (07:30 Asia/Kolkata)``
     :ivar more: how many there are besides
     :ivar is_cut: there may be yet more of them
     """
@@ -51,14 +55,15 @@ class Calendar:
     left_out: int = 0
 
 
-def calendar(user: User, first: date, days: int, *, now: datetime) -> Calendar:
-    """Due times from ``first`` on, by days in UTC; of the past only what is left."""
-    begin = datetime.combine(first, time.min, tzinfo=UTC)
-    end = begin + timedelta(days=days)
+def calendar(
+    user: User, first: date, days: int, *, now: datetime, zone: ZoneInfo
+) -> Calendar:
+    """Due times from ``first`` on, by days of the zone; of the past what is left."""
+    begin, end = midnight(first, zone), midnight(first + timedelta(days=days), zone)
     rows = _schedules(user).filter(next_run_at__lt=end)
     found = Calendar(
         [
-            Day(day, is_today=day == now.date())
+            Day(day, is_today=day == now.astimezone(zone).date())
             for day in (first + timedelta(days=step) for step in range(days))
         ]
     )
@@ -67,8 +72,19 @@ def calendar(user: User, first: date, days: int, *, now: datetime) -> Calendar:
         found.left_out = rows.count() - MOST_SCHEDULES
     paused = _paused([row.job for row in taken])
     for schedule in taken[:MOST_SCHEDULES]:
-        _enter(found, schedule, max(begin, now), end, schedule.job_id in paused)
+        is_paused = schedule.job_id in paused
+        _enter(found, schedule, (max(begin, now), end), zone, is_paused=is_paused)
+    for day in found.days:
+        for entry in day.entries:
+            entry.times.sort()
     return found
+
+
+def usual_zone(user: User) -> str:
+    """The one that most of the schedules have that this person may see; else UTC."""
+    rows = _schedules(user).order_by().values_list("zone")
+    most = rows.annotate(times=Count("pk")).order_by("-times", "zone").first()
+    return str(most[0]) if most else "UTC"
 
 
 def _schedules(user: User) -> QuerySet[Schedule]:
@@ -88,8 +104,14 @@ def _paused(jobs: list[Job]) -> set[object]:
 
 
 def _enter(
-    found: Calendar, schedule: Schedule, begin: datetime, end: datetime, paused: bool
+    found: Calendar,
+    schedule: Schedule,
+    within: tuple[datetime, datetime],
+    zone: ZoneInfo,
+    *,
+    is_paused: bool,
 ) -> None:
+    begin, end = within
     try:
         rhythm = schedules.rhythm_of(schedule)
     except schedules.BadSchedule:
@@ -97,16 +119,25 @@ def _enter(
     due = schedules.due_after(rhythm, begin - timedelta(microseconds=1))
     moments = itertools.takewhile(lambda each: each < end, due)
     first = found.days[0].day
-    number = 0
     for number, moment in enumerate(itertools.islice(moments, MOST_TIMES), start=1):
-        day = found.days[(moment.date() - first).days]
+        local = moment.astimezone(zone)
+        day = found.days[(local.date() - first).days]
         entry = next((e for e in day.entries if e.job.pk == schedule.job_id), None)
         if entry is None:
-            entry = Entry(schedule.job, is_paused=paused)
+            entry = Entry(schedule.job, is_paused=is_paused)
             day.entries.append(entry)
         if len(entry.times) < TIMES_SHOWN:
-            entry.times.append(f"{moment:%H:%M}")
+            entry.times.append(_words(local, rhythm))
         else:
             entry.more += 1
         if number == MOST_TIMES:
             entry.is_cut = True
+
+
+def _words(local: datetime, rhythm: Rhythm) -> str:
+    own = local.astimezone(rhythm.zone)
+    said = f"{local:%H:%M}"
+    if own.utcoffset() == local.utcoffset():
+        return said
+    day = "" if own.date() == local.date() else f"{own:%a} "
+    return f"{said} ({day}{own:%H:%M} {rhythm.zone.key})"

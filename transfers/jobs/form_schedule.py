@@ -17,6 +17,8 @@ from transfers.jobs.models import Schedule
 from transfers.jobs.saving import is_other
 from transfers.jobs.schedule_fields import blackouts, blackouts_text, days_off
 
+#: that a person may want to pick
+ZONES = [*sorted(name for name in available_timezones() if "/" in name), "UTC"]
 BY_HAND = ""
 KINDS = [
     (BY_HAND, "Only when somebody runs it"),
@@ -102,7 +104,7 @@ class ScheduleForm(LookMixin, forms.Form):
 
     @property
     def zones(self) -> list[str]:
-        return [*sorted(name for name in available_timezones() if "/" in name), "UTC"]
+        return ZONES
 
     def clean_zone(self) -> str:
         name: str = self.cleaned_data["zone"].strip() or "UTC"

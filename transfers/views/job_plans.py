@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,34 +17,60 @@ from django.views.decorators.http import require_safe
 from accounts.views import SignedInRequest
 from portal.templatetags.page import size
 from transfers.jobs import figures
-from transfers.jobs.calendar import SPANS, calendar
+from transfers.jobs.calendar import SPANS, calendar, usual_zone
+from transfers.jobs.clocks import NoSuchZone, zone_named
+from transfers.jobs.form_schedule import ZONES
 from transfers.jobs.searching import choices
 from transfers.templatetags.jobs import duration_words
 from transfers.views.staff import for_staff
 
 #: how far from today the calendar goes
 FARTHEST = timedelta(days=366)
+#: of a session: the zone that the calendar was last looked at in
+ZONE_KEY = "jobs_calendar_zone"
 
 
 @require_safe
 @for_staff
 def due(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
+    zone, unknown = _zone(request)
+    today = now.astimezone(zone).date()
     span = request.GET.get("span", "")
     span = span if span in SPANS else "week"
-    first = _first(request, now.date(), span)
+    first = _first(request, today, span)
     days = SPANS[span]
     if span == "month":
         days = (_next_month(first) - first).days
     context = {
-        "calendar": calendar(request.user, first, days, now=now),
+        "calendar": calendar(request.user, first, days, now=now, zone=zone),
         "span": span,
+        "zone": zone.key,
+        "zones": ZONES,
+        "unknown_zone": unknown,
         "first": first,
         "last": first + timedelta(days=days - 1),
-        "before": _clamped(first - timedelta(days=1), now.date(), span),
-        "after": _clamped(first + timedelta(days=days), now.date(), span),
+        "before": _clamped(first - timedelta(days=1), today, span),
+        "after": _clamped(first + timedelta(days=days), today, span),
     }
     return render(request, "transfers/jobs/calendar.html", context)
+
+
+def _zone(request: SignedInRequest) -> tuple[ZoneInfo, str]:
+    """In which the days are, and what was asked for if there is no such zone.
+
+    What was chosen stays for the session; before, it is what most schedules have.
+    """
+    asked = request.GET.get("zone", "").strip()[:64]
+    chosen = asked if asked in available_timezones() else ""
+    if chosen and chosen != request.session.get(ZONE_KEY):
+        request.session[ZONE_KEY] = chosen
+    kept = chosen or request.session.get(ZONE_KEY) or usual_zone(request.user)
+    try:
+        zone = zone_named(kept)
+    except NoSuchZone:  # of a schedule that was made where it was known
+        zone = zone_named("UTC")
+    return zone, "" if chosen else asked
 
 
 def _first(request: HttpRequest, today: date, span: str) -> date:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -110,6 +111,12 @@ def test_what_waits_says_why(browser):
 # --- calendar
 
 
+@pytest.fixture
+def next_year():
+    """A day to come, as the calendar is asked for one."""
+    return (timezone.now() + timedelta(days=300)).date().isoformat()
+
+
 def scheduled(job=None, **fields):
     schedule = Schedule(job=job or make_job(name="nightly"), **fields)
     planning.save(schedule)
@@ -126,6 +133,54 @@ def test_the_calendar_shows_what_is_due(browser, span):
     last = days[-1].day
     left = (last - schedule.next_run_at.date()).days + 1
     assert len(found) == max(0, left)
+
+
+def entries_of(page):
+    return [each for day in page.context["calendar"].days for each in day.entries]
+
+
+def test_the_calendar_is_in_the_zone_of_most_schedules(browser, service_account):
+    for zone in ("Asia/Kolkata", "Asia/Kolkata", "UTC"):
+        scheduled(make_job(service_account), cron="0 2 * * *", zone=zone)
+    page = browser.get("/jobs/calendar/?from=2030-06-03")
+    assert page.context["zone"] == "Asia/Kolkata"
+    assert {time for each in entries_of(page) for time in each.times} <= {
+        "02:00",
+        "07:30 (02:00 UTC)",
+    }
+
+
+def test_the_calendar_is_shown_in_the_zone_that_the_reader_chose(browser, next_year):
+    scheduled(cron="0 2 * * *", zone="Asia/Kolkata")
+    address = f"/jobs/calendar/?from={next_year}&zone=America/New_York"
+    page = browser.get(address)
+    times = [time for each in entries_of(page) for time in each.times]
+    assert len(times) == 7
+    for time in times:
+        assert re.fullmatch(r"1[56]:30 \(\w{3} 02:00 Asia/Kolkata\)", time)
+    assert "in America/New_York" in page.content.decode()
+    assert browser.get("/jobs/calendar/").context["zone"] == "America/New_York"
+
+
+def test_a_zone_that_is_not_there_is_said(browser):
+    page = browser.get("/jobs/calendar/?zone=Mars/Base")
+    assert "There is no such time zone" in page.content.decode()
+    assert page.context["zone"] == "UTC"
+
+
+def test_a_day_of_the_calendar_is_a_day_of_its_zone(browser, next_year):
+    """Where the clock is fourteen hours ahead, the same moment is the next day."""
+    scheduled(cron="0 23 * * *", zone="UTC")
+    page = browser.get(f"/jobs/calendar/?from={next_year}&zone=Pacific/Kiritimati")
+    assert all(entry.times[0].startswith("13:00 (") for entry in entries_of(page))
+    assert len(entries_of(page)) == 7
+
+
+def test_two_schedules_of_a_job_are_one_entry_in_order(browser, next_year):
+    schedule = scheduled(cron="0 14 * * *")
+    scheduled(job=schedule.job, cron="0 2 * * *")
+    page = browser.get(f"/jobs/calendar/?from={next_year}")
+    assert [entry.times for entry in entries_of(page)] == [["02:00", "14:00"]] * 7
 
 
 def test_a_schedule_of_every_minute_does_not_flood_it(browser):
