@@ -59,7 +59,7 @@ def as_if_due(trial: Trial) -> dict[str, Any]:
     """
     job = trial.job
     if job is None:
-        return trial.inputs  # a person's paths have no fields
+        return {**trial.inputs}  # a person's paths have no fields
     watermark = job.watermark.isoformat() if job.watermark else ""
     due = {"scheduled_for": trial.created_at.isoformat(), "watermark": watermark}
     schedule = job.schedules.order_by("created_at").first()
