@@ -125,7 +125,7 @@ def test_one_file(as_ada, filled):
 
 def test_it_says_that_it_stopped_early(as_ada, filled, monkeypatch, sandbox):
     sandbox.generate(seed.LAPTOP, "/deep/a", 5)
-    sandbox.generate(seed.LAPTOP, "/deep/b", 5)
+    sandbox.generate(seed.LAPTOP, "/deep/a/below", 5)
     monkeypatch.setattr(dry_run, "MOST_ENTRIES", 3)
     form = filled | {"origin_path": "/deep/", "rule_name": [""]}
     address, trial = ask(as_ada, form)
