@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from argparse import _SubParsersAction
 from io import StringIO
 
 import pytest
 from django.contrib.auth.models import Group
-from django.core.management import CommandError, call_command
+from django.core.management import (
+    CommandError,
+    call_command,
+    get_commands,
+    load_command_class,
+)
 
 from sandbox import seed
 from tests.factories import make_job, make_run, make_user
@@ -143,46 +149,110 @@ def test_exit_statuses(job, tmp_path):
     assert status_of("run_job", "nightly") == 2
 
 
+#: what each of the verbs is called with, about the job of the test
 COMMANDS = {
-    "list": ("jobs", "list"),
-    "see": ("jobs", "show", "nightly"),
-    "export": ("jobs", "export", "nightly"),
-    "run": ("run_job", "nightly"),
-    "pause": ("jobs", "pause", "nightly", "--reason", "x"),
-    "resume": ("jobs", "resume", "nightly"),
+    "jobs list": (),
+    "jobs show": ("nightly",),
+    "jobs export": ("nightly",),
+    "jobs import": ("{document}", "--name", "taken in"),
+    "run_job": ("nightly",),
+    "jobs pause": ("nightly", "--reason", "x"),
+    "jobs resume": ("nightly",),
 }
+#: those that are about the whole portal: whoever has a shell, and nobody by name
+OF_OPERATORS = {
+    "check_credentials",
+    "doctor",
+    "rotate_vault",
+    "seed_demo",
+    "verify_audit",
+}
+OURS = ("accounts", "portal", "transfers")
+
+
+def parser_of(name):
+    app = get_commands()[name]
+    return load_command_class(app, name).create_parser("manage.py", name)
+
+
+def verbs_of(name):
+    """A command by itself, or each of its verbs."""
+    for action in parser_of(name)._actions:
+        if isinstance(action, _SubParsersAction):
+            return {f"{name} {verb}": each for verb, each in action.choices.items()}
+    return {name: parser_of(name)}
+
+
+def test_every_command_of_the_portal_has_its_row():
+    """Found among Django's commands, whatever somebody adds to them."""
+    names = {name for name, app in get_commands().items() if app in OURS}
+    assert names >= OF_OPERATORS
+    verbs = {}
+    for name in names - OF_OPERATORS:
+        verbs |= verbs_of(name)
+    assert verbs.keys() == COMMANDS.keys()
+    for parser in verbs.values():
+        assert "--as" in parser.format_help()
+    for name in OF_OPERATORS:
+        assert "--as" not in parser_of(name).format_help()
 
 
 @pytest.mark.parametrize(
     ("role", "statuses"),
     [
-        # list, show, export, run, pause, resume
-        ("researcher", (0, 3, 3, 3, 3, 3)),
-        ("others", (0, 2, 2, 2, 2, 2)),
-        ("see", (0, 0, 0, 3, 3, 3)),
-        ("run", (0, 0, 0, 0, 3, 3)),
-        ("edit", (0, 0, 0, 0, 0, 0)),
-        ("admin", (0, 0, 0, 0, 0, 0)),
+        # list, show, export, import, run, pause, resume
+        ("nobody", (2, 2, 2, 2, 2, 2, 2)),
+        ("researcher", (0, 3, 3, 3, 3, 3, 3)),
+        ("switched off", (0, 3, 3, 3, 3, 3, 3)),
+        ("others", (0, 2, 2, 0, 2, 2, 2)),
+        ("see", (0, 0, 0, 0, 3, 3, 3)),
+        ("run", (0, 0, 0, 0, 0, 3, 3)),
+        ("edit", (0, 0, 0, 0, 0, 0, 0)),
+        ("owner", (0, 0, 0, 0, 0, 0, 0)),
+        ("admin", (0, 0, 0, 0, 0, 0, 0)),
     ],
 )
-def test_each_command_as_each_role(job, messages, role, statuses):
+def test_each_command_as_each_role(job, sandbox, messages, tmp_path, role, statuses):
     for word in ("see", "run", "edit", "others"):
         group = Group.objects.create(name=word)
         if word != "others":
             JobRole.objects.create(
                 job=job, group=group, can_run=word == "run", can_edit=word == "edit"
             )
-    person = make_user(
-        is_staff=role != "researcher",
-        is_superuser=role == "admin",
-        preferred_username="somebody@uni.example",
-    )
-    person.groups.set(Group.objects.filter(name=role))
-    found = tuple(
-        status_of(*command, "--as", "somebody@uni.example")
-        for command in COMMANDS.values()
-    )
-    assert found == statuses
-    listed = manage("jobs", "list", "--as", "somebody@uni.example")
-    assert ("nightly" in listed) == (statuses[1] == 0)
-    assert Run.objects.filter(triggered_by=person).exists() == (statuses[3] == 0)
+    document = tmp_path / "job.json"
+    document.write_text(manage("jobs", "export", "nightly"))
+    person = job.owner
+    if role != "owner":
+        person = make_user()
+        person.groups.set(Group.objects.filter(name=role))
+    person.is_staff = role != "researcher"
+    person.is_superuser = role == "admin"
+    person.is_active = role != "switched off"
+    person.preferred_username = "" if role == "nobody" else "somebody@uni.example"
+    person.save()
+    found = {
+        name: status_of(
+            *name.split(),
+            *(each.format(document=document) for each in arguments),
+            "--as",
+            "somebody@uni.example",
+        )
+        for name, arguments in COMMANDS.items()
+    }
+    assert tuple(found.values()) == statuses, found
+    assert Run.objects.filter(triggered_by=person).exists() == (statuses[4] == 0)
+    assert Job.objects.filter(name="taken in").exists() == (statuses[3] == 0)
+    assert job.holds.filter(by=person).exists() == (statuses[5] == 0)
+    if role != "nobody":
+        listed = manage("jobs", "list", "--as", "somebody@uni.example")
+        assert ("nightly" in listed) == (statuses[1] == 0)
+
+
+def test_who_takes_a_job_in_looks_after_it(job, sandbox, tmp_path):
+    document = tmp_path / "job.json"
+    document.write_text(manage("jobs", "export", "nightly"))
+    make_user(is_staff=True, preferred_username="grace@uni.example")
+    both = ("--as", "grace@uni.example", "--owner", "emmy@uni.example")
+    assert status_of("jobs", "import", str(document), "--name", "x", *both) == 4
+    assert status_of("jobs", "import", str(document), "--name", "x") == 4
+    assert not Job.objects.filter(name="x").exists()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import Group
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.urls import URLResolver, get_resolver
 
 from tests.factories import make_job, make_run, make_transfer, make_user
 from transfers.jobs import permissions
@@ -47,6 +48,7 @@ PAGES = [
     ("post", "/jobs/bulk/", EVERY),
     ("get", "/jobs/{job}/", SEES),
     ("get", "/jobs/{job}/duplicate/", SEES),
+    ("post", "/jobs/{job}/duplicate/", SEES),
     ("get", "/jobs/{job}/export/json/", SEES),
     ("get", "/jobs/{job}/export/globus/", SEES),
     ("get", "/jobs/{job}/export/python/", SEES),
@@ -141,19 +143,52 @@ def test_each_page_as_each_role(sandbox, run, method, address, row, number):
         assert Job.objects.get().holds.count() == 0
 
 
-def test_the_table_has_every_address_of_jobs():
-    from transfers.urls import urlpatterns
+def shape(address):
+    """An address without what varies in it."""
+    for part in ("<uuid:pk>", "{job}", "{run}", "{trial}"):
+        address = address.replace(part, "*")
+    for form in ("<slug:form>", "json", "globus", "python"):
+        address = address.replace(f"export/{form}/", "export/*/")
+    return f"/{address.strip('/')}"
 
-    def shape(address):
-        for part in ("<uuid:pk>", "{job}", "{run}", "{trial}"):
-            address = address.replace(part, "*")
-        for form in ("<slug:form>", "json", "globus", "python"):
-            address = address.replace(f"export/{form}", "export/*")
-        return address.strip("/")
 
-    ours = {shape(str(each.pattern)) for each in urlpatterns}
-    jobs = {each for each in ours if each.startswith("jobs")}
-    assert jobs == {shape(address) for _, address, _ in PAGES}
+def routes(patterns=None, prefix=""):
+    """Every address of the portal with its view."""
+    for each in get_resolver().url_patterns if patterns is None else patterns:
+        address = f"{prefix}{each.pattern}"
+        if isinstance(each, URLResolver):
+            yield from routes(each.url_patterns, address)
+        else:
+            yield address, each.callback
+
+
+def methods_of(view):
+    """What the view says itself when it is asked in an unknown way."""
+    refused = view(RequestFactory().generic("PURGE", "/"))
+    assert refused.status_code == 405, "a page says which methods it takes"
+    return {*refused["Allow"].split(", ")} & {"GET", "POST", "PUT", "PATCH", "DELETE"}
+
+
+def test_every_route_of_staff_has_its_rows():
+    """Found in the address book of the portal, whatever somebody adds to it."""
+    found = {
+        (method.lower(), shape(address))
+        for address, view in routes()
+        if getattr(view, "is_for_staff", False)
+        for method in methods_of(view)
+    }
+    assert found == {(method, shape(address)) for method, address, _ in PAGES}
+    assert len(found) > 35
+
+
+def test_every_address_of_jobs_is_for_staff():
+    ours = {
+        address: getattr(view, "is_for_staff", False)
+        for address, view in routes()
+        if address.startswith("jobs/")
+    }
+    assert len(ours) > 25
+    assert [address for address, is_ours in ours.items() if not is_ours] == []
 
 
 @pytest.mark.parametrize(

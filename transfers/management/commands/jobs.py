@@ -147,6 +147,11 @@ class Command(BaseCommand):
             self.stdout.write(text, ending="")
 
     def _import(self, person: User | None, options: dict[str, Any]) -> None:
+        if person is not None and options["owner"]:
+            raise CommandError(
+                "Whoever acts with --as looks after the job; leave --owner out.",
+                returncode=WRONG_INPUT,
+            )
         owner = person or acting_person(options["owner"])
         if owner is None:
             raise CommandError(
