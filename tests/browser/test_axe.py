@@ -19,7 +19,17 @@ STAFF_PLACES = (
     "/jobs/figures/",
 )
 #: below the address of a job
-JOB_PLACES = ("", "edit/", "duplicate/", "export/globus/", "webhook/")
+JOB_PLACES = (
+    "",
+    "edit/",
+    "duplicate/",
+    "export/globus/",
+    "webhook/",
+    "preflight/",
+    "dry-run/",
+    "inventories/",
+)
+
 OPEN_PLACES = ("/login/", "/complete/globus/?state=wrong&code=x", "/admin/login/")
 
 

@@ -20,7 +20,7 @@ from django.db.models import CharField, Model
 from accounts.models import ServiceAccount, User
 from portal.globus.errors import PortalError
 from transfers import batch
-from transfers.jobs import schedules
+from transfers.jobs import schedules, templates
 from transfers.jobs.events import EVENTS
 from transfers.jobs.models import Job, JobRole, Schedule
 from transfers.paths import BadPath, normalised
@@ -232,10 +232,10 @@ def _bad_items(items: Any) -> list[str]:
         try:
             line = batch.Line.from_json(item)
             for path in (line.source_path, line.destination_path):
-                normalised(path)
+                templates.check(normalised(path))
             if line.as_json() | item != line.as_json():
                 return [f"Item {number} has parts that are not known."]
-        except BadPath as err:
+        except (BadPath, templates.BadTemplate) as err:
             return [f"Item {number}: {err.advice}"]
         except (AttributeError, KeyError, TypeError):
             return [f"Item {number} of “items” needs source_path, destination_path."]

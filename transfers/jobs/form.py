@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -240,8 +240,11 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
 
     def clean_batch(self) -> list[dict[str, Any]]:
         read = batch.parse(self.cleaned_data["batch"])
-        if read.problems:
-            raise ValidationError(batch.problems_in_words(read.problems))
+        problems = sorted(
+            [*read.problems, *_unknown_fields(read)], key=lambda each: each.number
+        )
+        if problems:
+            raise ValidationError(batch.problems_in_words(problems))
         return [line.as_json() for line in read.lines]
 
     def _lay_below(self, data: dict[str, Any]) -> None:
@@ -310,6 +313,21 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
         if "batch" in self.cleaned_data:
             self.instance.items = self.cleaned_data["batch"]
         super()._post_clean()  # type: ignore[misc]  # the stubs leave it out
+
+
+def _unknown_fields(read: batch.Batch) -> Iterator[batch.Problem]:
+    """Lines whose paths hold a field that no run can fill in, or no text at all."""
+    for number, line in zip(read.numbers, read.lines, strict=True):
+        paths = line.source_path, line.destination_path
+        if any("\N{REPLACEMENT CHARACTER}" in path for path in paths):
+            says = "A character of it cannot be read. Save the file as UTF-8."
+            yield batch.Problem(number, says)
+            continue
+        try:
+            for path in paths:
+                templates.check(path)
+        except templates.BadTemplate as err:
+            yield batch.Problem(number, err.advice)
 
 
 def _access(role: JobRole) -> str:

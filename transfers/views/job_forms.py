@@ -12,12 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.views import SignedInRequest
+from transfers.batch_form import LONGEST_TEXT
 from transfers.jobs import describing, form_checks, permissions, saving
 from transfers.jobs.form import JobForm
 from transfers.jobs.form_looks import Step, look
@@ -100,6 +102,7 @@ def _page(
     if rows is None:
         rows = [] if is_new else list(job.schedules.order_by("created_at"))
     data = request.POST.copy() if request.method == "POST" else None
+    too_long = data is not None and _take_file(request, data)
     action = _apply_choice(data) if data is not None else ""
     forms = Forms(data, job=job, schedules=rows, by=request.user, initial=initial)
     steps = {name: Step() for name in STEPS}
@@ -107,6 +110,9 @@ def _page(
         summary = describing.paragraph(job, rows) if not is_new else ""
     else:
         is_valid = forms.is_valid()
+        if too_long:
+            forms.job.add_error("batch", _TOO_LONG)
+            is_valid = False
         if action == "save" and _changed_meanwhile(data, job, is_new=is_new):
             forms.job.add_error(None, _meanwhile(job))
             is_valid = False
@@ -132,6 +138,26 @@ def _page(
         "has_accounts": permissions.accounts_open_to(request.user).exists(),
     }
     return render(request, "transfers/jobs/form.html", context)
+
+
+_TOO_LONG = (
+    f"This is more than the {LONGEST_TEXT:,} characters that a batch may have, and "
+    "only those stand here. Put what follows into another job, or name a folder."
+)
+
+
+def _take_file(request: SignedInRequest, data: QueryDict) -> bool:
+    """A file takes the place of the lines; what is no UTF-8 is marked in its line.
+
+    :returns: whether it is too long
+    """
+    given = request.FILES.get("batch_file")
+    if not isinstance(given, UploadedFile):
+        return False
+    content = given.read(LONGEST_TEXT * 4 + 1)
+    text = content.decode("utf-8-sig", "replace").replace("\r\n", "\n")
+    data["batch"] = text[:LONGEST_TEXT]
+    return len(text) > LONGEST_TEXT
 
 
 def _changed_meanwhile(data: QueryDict, job: Job, *, is_new: bool) -> bool:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -120,7 +121,7 @@ def test_the_form_comes_back_as_it_was_saved(browser, service_account):
     ("fields", "words"),
     [
         ({"cron": "* * *"}, "five fields"),
-        ({"cron": "* * * * * *"}, "five fields"),
+        ({"cron": "* * * * * *"}, "more often than once a minute"),
         ({"cron": "0 0 30 2 *"}, "no month named here has such a day"),
         ({"when": "rule", "rule": "FREQ=NEVER"}, "rule"),
         ({"zone": "Europe/Atlantis"}, "There is no time zone “Europe/Atlantis”"),
@@ -133,6 +134,11 @@ def test_the_form_comes_back_as_it_was_saved(browser, service_account):
         ({"delete_extra": "on"}, "Type /incoming/"),
         ({"delete_extra": "on", "delete_confirm": "yes"}, "exactly"),
         ({"batch": "a b\nc\n"}, "Line 2: Only one path stands here"),
+        ({"batch": "a b\n\na {huh}/b\nc\n"}, "Line 3: There is no field {huh}"),
+        ({"batch": "a b\n\na {huh}/b\nc\n"}, "Line 4: Only one path stands here"),
+        ({"destination_path": "/{huh}/"}, "There is no field {huh}"),
+        ({"source_path": "/a{b/"}, "A brace { stands alone"),
+        ({"when": "rule", "rule": "FREQ=SECONDLY"}, "more often than once a minute"),
         ({"kind": "transfer", "delete_extra": "on"}, "Only a mirror may delete"),
         ({"destination_path": "/sensors/../x/"}, "not allowed in a path"),
         ({"missed_most": "0"}, "greater than or equal to 1"),
@@ -147,7 +153,7 @@ def test_each_mistake_has_its_sentence_and_nothing_is_lost(
     assert 'value="nightly mirror"' in page
     assert not Job.objects.exists()
     if "batch" in fields:
-        assert "a b\nc\n" in page
+        assert fields["batch"] in page
 
 
 def test_deleting_is_typed_out_once_and_again_for_another_place(
@@ -184,6 +190,24 @@ def test_a_batch_lies_below_the_two_folders(browser, service_account):
             "recursive": True,
         },
     ]
+
+
+def test_a_batch_comes_from_a_file_and_stays_for_correction(browser, service_account):
+    fields = {"kind": "transfer", "destination_path": "/incoming/all/"}
+    bad = SimpleUploadedFile("b.txt", b"a.txt b.txt\nalone\n\xff.txt c.txt\n")
+    data = mirror(service_account, **fields) | {"batch_file": bad}
+    page = text_of(browser.post("/jobs/new/", data))
+    assert "Line 2: Only one path stands here" in page
+    assert "Line 3: A character of it cannot be read" in page
+    assert "a.txt b.txt\nalone\n" in page
+    assert not Job.objects.exists()
+    long = SimpleUploadedFile("b.txt", b"a.txt b.txt\n" * 20_000)
+    page = text_of(browser.post("/jobs/new/", data | {"batch_file": long}))
+    assert "more than the 150,000 characters" in page
+    good = SimpleUploadedFile("b.txt", b"\xef\xbb\xbfa.txt b.txt\r\n# done\r\n")
+    answer = browser.post("/jobs/new/", data | {"batch_file": good})
+    assert answer.status_code == 302, text_of(answer)
+    assert Job.objects.get().items[0]["source_path"] == "/sensors/a.txt"
 
 
 # --- looking at Globus

@@ -22,6 +22,9 @@ from transfers.jobs.models import Job, JobRole, Run
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+EVERY_NIGHT = {"kind": "cron", "cron": "0 2 * * *", "zone": "UTC"}
+
+
 def manage(*arguments):
     out = StringIO()
     call_command(*arguments, stdout=out)
@@ -111,6 +114,22 @@ def test_a_job_goes_out_and_comes_in_elsewhere(job, tmp_path, service_account):
         (lambda d: d.update(options={"frobnicate": 1}), "frobnicate"),
         (lambda d: d.update(items=[{"x": 1}]), "Item 1"),
         (lambda d: d.update(items="x"), "items"),
+        (
+            lambda d: d.update(
+                items=[{"source_path": "/a", "destination_path": "/{huh}/b"}]
+            ),
+            "Item 1: There is no field {huh}",
+        ),
+        (lambda d: d.update(destination_path="/{huh}/"), "There is no field {huh}"),
+        (lambda d: d.update(schedules=[EVERY_NIGHT] * 21), "at most 20 schedules"),
+        (
+            lambda d: d.update(schedules=[EVERY_NIGHT | {"zone": "Mars/Base"}]),
+            "Schedule 1: There is no time zone “Mars/Base”",
+        ),
+        (
+            lambda d: d.update(schedules=[EVERY_NIGHT | {"cron": "0 0 30 2 *"}]),
+            "Schedule 1: The day “30” is wrong",
+        ),
         (lambda d: d["told"].update(tell_events=["rain"]), "Tell of"),
         (lambda d: d.update(name=["a"]), "name"),
         (lambda d: d.update(source_path="/a\nb"), "control character"),
