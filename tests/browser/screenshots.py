@@ -125,7 +125,8 @@ def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]
         page = context.new_page()
         sign_in(page, site, "grace")
         yield from visit(page, site, STAFF, variant, only)
-        ran = ran or run_jobs(page, site)
+        if not ran:
+            ran = yield from run_jobs(page, site)
         yield from visit(page, site, ran, variant, only)
         context.close()
 
@@ -236,7 +237,9 @@ def fill_in(
     page.get_by_label("Label").fill(label)
 
 
-def run_jobs(page: Page, site: Site) -> dict[str, str]:
+def run_jobs(
+    page: Page, site: Site
+) -> Generator[tuple[str, Page], None, dict[str, str]]:
     page.goto(f"{site.url}/jobs/")
     page.get_by_role("link", name="demo-list").click()
     job = page.url.removeprefix(site.url)
@@ -253,7 +256,8 @@ def run_jobs(page: Page, site: Site) -> dict[str, str]:
     page.get_by_text("It can be read").wait_for(timeout=60_000)
     page.get_by_role("button", name="Save the job").click()
     page.wait_for_url(f"{site.url}{job}")
-    return {
+    shut = yield from make_a_job_that_cannot_work(page, site)
+    return shut | {
         "run": run,
         "run-again": f"{run}again/",
         "inventory": f"{run}inventory/",
@@ -268,6 +272,54 @@ def run_jobs(page: Page, site: Site) -> dict[str, str]:
         "jobs-calendar": "/jobs/calendar/",
         "jobs-month": "/jobs/calendar/?span=month",
         "jobs-figures": "/jobs/figures/",
+    }
+
+
+def make_a_job_that_cannot_work(
+    page: Page, site: Site
+) -> Generator[tuple[str, Page], None, dict[str, str]]:
+    """Its destination may only be read: the form says so, and its first run too."""
+    page.goto(f"{site.url}/jobs/new/")
+    page.get_by_label("Name", exact=True).fill("sensors to the publications")
+    page.get_by_label("Service account").select_option(label="Nightly harvest")
+    page.get_by_label("Source collection’s ID").fill(seed.HARVEST)
+    page.get_by_label("Source path").fill("/sensors/")
+    page.get_by_label("Destination collection’s ID").fill(seed.ARCHIVE)
+    page.get_by_label("Destination path", exact=True).fill(
+        "/published/{scheduled_for:%Y}/"
+    )
+    page.get_by_label("What it does").select_option("mirror")
+    page.get_by_label("Which files to copy").select_option("1")
+    page.get_by_label("When it runs").select_option("cron")
+    page.get_by_label("Cron line").fill("0 2 * * *")
+    page.get_by_label("Time zone").fill("America/New_York")
+    page.get_by_role("button", name="Add a schedule").click()
+    second = page.get_by_role("group", name="Schedule 2")
+    second.get_by_label("Cron line").fill("30 12 * * 6,7")
+    page.get_by_role("button", name="Show the next ten").click()
+    page.locator("ol.due > li").nth(9).wait_for(timeout=60_000)
+    page.get_by_role("button", name="Check all of it").click()
+    page.get_by_text("in the way: Writing to the destination").wait_for(timeout=60_000)
+    yield "job-new-checked-wide", page
+    page.set_viewport_size({"width": 390, "height": 844})
+    yield "job-new-checked-phone", page
+    page.set_viewport_size({"width": 1360, "height": 900})
+    page.get_by_role("button", name="Save the job").click()
+    page.get_by_role("heading", name="sensors to the publications").wait_for()
+    job = page.url.removeprefix(site.url)
+    page.get_by_role("button", name="Run now").click()
+    page.wait_for_url(f"{site.url}/jobs/runs/*/")
+    page.get_by_text("Failed", exact=True).first.wait_for(timeout=60_000)
+    run = page.url.removeprefix(site.url)
+    page.goto(f"{site.url}{job}dry-run/")
+    page.get_by_role("button", name="Try it").click()
+    page.get_by_text("Would move").first.wait_for(timeout=60_000)
+    return {
+        "job-shut": job,
+        "job-shut-edit": f"{job}edit/",
+        "job-shut-preflight": f"{job}preflight/",
+        "job-shut-dry-run": f"{job}dry-run/",
+        "run-shut": run,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -16,6 +17,8 @@ from sandbox import seed
 from tests.factories import make_job, make_run, make_service_account, make_user
 from transfers.jobs import form_looks, saving
 from transfers.jobs.exchange import Parts
+from transfers.jobs.form import MOST_GROUPS
+from transfers.jobs.form_page import MOST_FURTHER
 from transfers.jobs.models import Job, Schedule
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -377,12 +380,20 @@ def test_a_copy_has_all_schedules(browser, service_account):
 def test_no_form_takes_more_schedules_than_a_request_has_fields(
     browser, service_account
 ):
-    keys = [f"n{number}" for number in range(1, 7)]
-    data = mirror(service_account) | {"do": "add-schedule"}
+    keys = [f"n{number}" for number in range(1, MOST_FURTHER + 1)]
+    groups = [Group.objects.create(name=f"group {n}") for n in range(MOST_GROUPS)]
+    data = mirror(service_account) | {f"group_{each.pk}": "see" for each in groups}
     for key in keys:
         data |= further(key)
-    page = text_of(browser.post("/jobs/new/", data | {"schedule": keys}))
-    assert "Add a schedule" not in page
+    page = browser.post("/jobs/new/", data | {"schedule": keys, "do": "check-when"})
+    assert "Add a schedule" not in text_of(page)
+    sent = sum(
+        max(len(bound.subwidgets), 1) if "Multiple" in type(bound.field).__name__ else 1
+        for form in page.context["forms"].all
+        for bound in form
+    )
+    beside = len(keys) + len(("csrf", "version", "do", "schedules", "find", "find"))
+    assert sent + beside <= settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
 
 
 # --- the preflight of the form
