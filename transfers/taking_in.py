@@ -9,7 +9,7 @@ from uuid import UUID
 
 from portal.globus.errors import SignInRequired
 from transfers import details, history, keeping, needs, wishes
-from transfers.absorbing import absorb, miss, write
+from transfers.absorbing import absorb, miss, write, write_moves
 from transfers.models import Transfer
 from transfers.task_list import News
 
@@ -33,6 +33,8 @@ def take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> Outcome
     moving: list[Transfer] = []
     inactive: list[Transfer] = []
     troubled: list[Transfer] = []
+    only_moved: list[Transfer] = []
+    other: list[Transfer] = []
     changed = False
     for transfer in heard:
         assert transfer.task_id is not None
@@ -41,8 +43,10 @@ def take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> Outcome
         had_trouble = transfer.fault_since is not None or transfer.is_paused
         if document is None:
             miss(transfer, now)
+            other.append(transfer)
         else:
-            absorb(transfer, document, now)
+            has_more = absorb(transfer, document, now)
+            (other if has_more else only_moved).append(transfer)
         changed |= before != (transfer.status, transfer.moved_at)
         if transfer.moved_at == now:
             moving.append(transfer)
@@ -50,7 +54,8 @@ def take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> Outcome
             inactive.append(transfer)
         if not had_trouble and (transfer.fault_since or transfer.is_paused):
             troubled.append(transfer)
-    write(heard)
+    write(other)
+    write_moves(only_moved)
     for transfer in heard:
         _forget_listings(transfer)
     history.keep_samples(moving, now)

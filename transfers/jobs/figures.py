@@ -19,8 +19,6 @@ SPANS = {30: "30 days", 90: "90 days", 365: "a year"}
 #: spans longer than this are shown by weeks
 BY_DAYS = 90
 MOST_ROWS = 50
-WIDTH, HEIGHT = 720, 160
-_LEFT, _BOTTOM, _TOP = 4, 20, 8
 
 
 @dataclass(frozen=True)
@@ -32,17 +30,6 @@ class Point:
     failed: int = 0
     size_bytes: int = 0
     seconds: float = 0
-
-
-@dataclass(frozen=True)
-class Bar:
-    """:ivar says: the value with its day, for the title"""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    says: str
 
 
 def runs_of(
@@ -164,23 +151,3 @@ def collection_names(user: User) -> dict[UUID, str]:
         pairs = rows.values_list(f"{side}_collection", f"{side}_name").distinct()
         found |= {pk: name for pk, name in pairs if pk and name}
     return found
-
-
-def bars(values: list[float], says: list[str]) -> list[Bar]:
-    """Upright bars, the highest of which fills the plot."""
-    highest = max(values, default=0)
-    if not highest:
-        return []
-    step = (WIDTH - 2 * _LEFT) / len(values)
-    room = HEIGHT - _BOTTOM - _TOP
-    return [
-        Bar(
-            round(_LEFT + number * step + step * 0.1, 2),
-            round(HEIGHT - _BOTTOM - value / highest * room, 2),
-            round(step * 0.8, 2),
-            round(value / highest * room, 2),
-            words,
-        )
-        for number, (value, words) in enumerate(zip(values, says, strict=True))
-        if value
-    ]

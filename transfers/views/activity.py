@@ -17,7 +17,7 @@ from accounts.models import User
 from accounts.views import SignedInRequest
 from portal.downloads import csv_response
 from portal.sessions import asked_by_page
-from transfers import attention, monitoring, searching, wishes
+from transfers import attention, monitoring, searching, volumes, wishes
 from transfers.models import Transfer, TransferQuerySet, Watch
 from transfers.views.live import live, version_of
 from transfers.views.reading import whole
@@ -35,10 +35,13 @@ HEAVY = ("document", "task_document", "error_detail", "pause_message")
 @require_safe
 def home(request: SignedInRequest) -> HttpResponse:
     monitoring.look(request.user)
+    weeks = volumes.by_week(request.user, now=timezone.now())
     context = {
         **_overview(request.user),
         "matters": attention.matters(request.user),
         "places": recent_places(request.user),
+        "weeks": weeks,
+        "has_moved": any(week.size_bytes for week in weeks),
     }
     return render(request, "transfers/home.html", context)
 

@@ -115,8 +115,6 @@ def numbers(request: SignedInRequest) -> HttpResponse:
         "points": points,
         "total": sum(point.runs for point in points),
         "plots": _plots(points),
-        "width": figures.WIDTH,
-        "height": figures.HEIGHT,
         "groups": (
             _group("account", "By service account", figures.by_account(rows), days),
             _group(
@@ -160,13 +158,14 @@ def _plots(points: list[figures.Point]) -> list[dict[str, Any]]:
             "key": key,
             "title": title,
             "highest": words(max(values, default=0)),
-            "bars": figures.bars(
-                [float(value) for value in values],
-                [
-                    f"{point.day:%-d %b %Y}: {words(value)}"
-                    for point, value in zip(points, values, strict=True)
-                ],
-            ),
+            "values": values,
+            "says": [
+                f"{point.day:%-d %b %Y}: {words(value)}"
+                for point, value in zip(points, values, strict=True)
+            ],
+            "label": f"{title} over time; the numbers are in the table below",
+            "begin": f"{points[0].day:%-d %b %Y}",
+            "is_drawn": any(values),
         }
         for key, title, values, words in kinds
     ]
