@@ -83,7 +83,11 @@ def ask_globus(
     missing.sort(key=lambda each: each.checked_at or each.created_at)
     for each in missing[:SINGLE_CALLS]:
         assert each.task_id is not None
-        news.ours[each.task_id] = _single(client, each.task_id)
+        try:
+            news.ours[each.task_id] = _single(client, each.task_id)
+        except UnexpectedAnswer:
+            # Nothing was learnt about this one; the others count all the same.
+            logger.warning("What Globus says of task %s makes no sense", each.task_id)
     return news
 
 
@@ -152,4 +156,6 @@ def _single(client: TransferClient, task_id: UUID) -> Mapping[str, Any] | None:
             data = client.get_task(task_id).data
     except NotFound:
         return None
-    return data if isinstance(data, dict) else {}
+    if not isinstance(data, dict):
+        raise UnexpectedAnswer(code="Task")
+    return data

@@ -25,10 +25,11 @@ from tests.factories import (
     make_user,
 )
 from tests.transfers.played import query_of
-from transfers import absorbing, monitoring, task_list
+from transfers import absorbing, monitoring, taking_in, task_list
 from transfers.jobs.models import Run
 from transfers.models import STALLED_AFTER, Transfer, Watch
 from transfers.submission import Item, document_for
+from transfers.task_list import News
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 KNOWN = ("ACTIVE", "INACTIVE", "SUCCEEDED", "FAILED")
@@ -374,6 +375,80 @@ def test_a_list_that_makes_no_sense_leads_to_single_calls(globus, emmy, answer):
     globus.says("GET", f"task/{transfer.task_id}", json=task(transfer))
     poll(emmy)
     assert fresh(transfer).bytes_transferred == 40
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"body": "<html>", "content_type": "text/html"},
+        {"body": '{"status": "SUCC', "content_type": "application/json"},
+        {"body": "", "content_type": "application/json"},
+        {"json": [1]},
+        {"json": None},
+        {"json": "SUCCEEDED"},
+    ],
+)
+def test_a_single_answer_that_makes_no_sense_changes_nothing(globus, emmy, answer):
+    lost, other = (make_transfer(emmy, status="ACTIVE") for _ in range(2))
+    before = Transfer.objects.values().get(pk=lost.pk)
+    lists(globus, [])
+    globus.says("GET", f"task/{lost.task_id}", **answer)
+    globus.says("GET", f"task/{other.task_id}", json=task(other))
+    poll(emmy)
+    assert Transfer.objects.values().get(pk=lost.pk) == before
+    assert fresh(other).bytes_transferred == 40
+    assert watch_of(emmy).last_error == ""
+
+
+@pytest.mark.parametrize("status", ["DONE", None, ["SUCCEEDED"]])
+def test_a_single_answer_with_an_unknown_status_is_kept_and_unknown(
+    globus, emmy, status
+):
+    transfer = make_transfer(emmy, status="ACTIVE")
+    lists(globus, [])
+    said = task(transfer, status=status, nice_status=None)
+    globus.says("GET", f"task/{transfer.task_id}", json=said)
+    poll(emmy)
+    assert fresh(transfer).status == "UNKNOWN"
+    assert transfer.task_document["status"] == status
+    assert not transfer.is_finished
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bytes_transferred": 80, "files_transferred": 5, "subtasks_succeeded": 6},
+        {"bytes_transferred": 80, "faults": 1},
+        {"status": "SUCCEEDED"},
+        {"nice_status": "FILE_NOT_FOUND", "is_ok": False},
+        {"label": "another"},
+        {"source_endpoint_display_name": "Elsewhere"},
+        {"deadline": "2027-01-01T00:00:00+00:00"},
+    ],
+)
+def test_what_is_written_in_few_columns_is_what_all_columns_say(globus, emmy, change):
+    """A task that only got on is written by a shorter statement."""
+    times = {"sent_at": NOW, "moved_at": NOW}
+    pair = [make_transfer(emmy, status="ACTIVE", **times) for _ in range(2)]
+    for each in pair:
+        absorbing.absorb(each, task(each), NOW)
+    absorbing.write(pair)
+    later = NOW + timedelta(seconds=5)
+    news = {each.task_id: task(each, **change) for each in pair}
+    taking_in.take_in([fresh(pair[0])], News(ours=news), later)
+    absorbing.absorb(fresh(pair[1]), news[pair[1].task_id], later)
+    absorbing.write([pair[1]])
+    own = {"id", "task_id", "submission_id", "task_document", "created_at"}
+    own |= {"next_try_at"}
+    one, other = (
+        {
+            name: value
+            for name, value in Transfer.objects.values().get(pk=each.pk).items()
+            if name not in own
+        }
+        for each in pair
+    )
+    assert one == other
 
 
 def test_rows_that_are_no_tasks_are_passed_over(globus, emmy):

@@ -359,3 +359,21 @@ def test_one_delivery_makes_the_failures_before_it_forgotten(emmy, hooked, deliv
     sweep()
     outbox.send_due()
     assert Webhook.objects.get().failures == 0
+
+
+# --- whoever dies
+
+
+def test_a_worker_that_dies_while_it_tells_has_told_nothing(emmy, monkeypatch):
+    ended(emmy)
+
+    def dies(*args, **kwargs):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox.queue, "send_messages", dies)
+        with pytest.raises(SystemExit):
+            telling.sweep(timezone.now())
+    assert not OutboxMessage.objects.exists()
+    assert Transfer.objects.get().told_at is None
+    assert sweep() == sweep() == ["failed"]
