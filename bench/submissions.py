@@ -11,21 +11,29 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from datetime import timedelta
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import requests
 
 from bench.figures import Figure
 from bench.portal import portal
+from bench.submitting import (
+    Browser,
+    agrees,
+    client_of_ada,
+    kill,
+    tasks_of,
+    without_stored_ids,
+)
 from portal.demo import free_ports
 
 if TYPE_CHECKING:
@@ -33,6 +41,9 @@ if TYPE_CHECKING:
     from tests.stack import Stack
 
 COUNT = 1000
+#: forms that are on their way at once
+SENDERS = 6
+TICK_SECONDS = 3
 POST = "/v0.10/transfer"
 #: how often each fault strikes, in percent of the submissions
 FAULTS = {
@@ -69,6 +80,7 @@ class Run:
         self.sandbox: Sandbox = stack.sandbox
         self.chance = chance
         self.asked: set[str] = set()
+        self.counting, self.striking = Lock(), Lock()
         self.repeated_forms = 0
         self.ended_workers = 0
         [self.port] = free_ports(1)
@@ -115,46 +127,53 @@ class Run:
             time.sleep(0.1)
         raise RuntimeError("The web process does not answer")
 
-    # --- one submission after the other
+    # --- the submissions, some at once
 
     def all_of(self, count: int) -> Counter[str]:
-        struck: Counter[str] = Counter()
+        drawn = self.chance.choices([*FAULTS], weights=[*FAULTS.values()], k=count)
+        seeds = [self.chance.random() for _ in range(count)]
         limit = time.monotonic() + LIMIT
-        for number in range(count):
-            if time.monotonic() > limit:
-                raise RuntimeError(f"Only {number} of {count} in {LIMIT:.0f} s")
-            fault = self.chance.choices([*FAULTS], weights=[*FAULTS.values()])[0]
-            struck[fault] += 1
-            self.one(number, fault)
-            if number % 25 == 24:
+        with ThreadPoolExecutor(SENDERS) as pool:
+            sent = [
+                pool.submit(self.one, number, fault, random.Random(seed))
+                for number, (fault, seed) in enumerate(zip(drawn, seeds, strict=True))
+            ]
+            while wait(sent, timeout=TICK_SECONDS).not_done:
                 self.tick()
+                if time.monotonic() > limit:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    done = sum(each.done() for each in sent)
+                    raise RuntimeError(f"Only {done} of {count} in {LIMIT:.0f} s")
+        for each in sent:
+            each.result()
         self.settle(count)
-        return struck
+        return Counter(drawn)
 
-    def one(self, number: int, fault: str) -> None:
+    def one(self, number: int, fault: str, chance: random.Random) -> None:
         label = f"fault {number}"
-        self.asked.add(label)
         form = self.browser.form(number, label)
-        at = self.chance.random() / 4
-        skip = self.chance.randrange(3)
+        at = chance.random() / 4
+        skip, times = chance.randrange(3), chance.randint(1, 5)
         match fault:
             case "reply lost":
-                self.wire(reset="after", skip=skip, times=self.chance.randint(1, 5))
+                self.wire(reset="after", skip=skip, times=times)
             case "connection reset":
-                self.wire(reset="before", skip=skip, times=self.chance.randint(1, 5))
+                self.wire(reset="before", skip=skip, times=times)
             case "5xx":
-                status = self.chance.choice([500, 502, 503])
-                self.wire(status=status, skip=skip, times=self.chance.randint(1, 5))
+                status = chance.choice([500, 502, 503])
+                self.wire(status=status, skip=skip, times=times)
             case "answer cut short":
-                self.wire(cut_after=self.chance.randrange(200), skip=skip, times=1)
+                self.wire(cut_after=chance.randrange(200), skip=skip, times=1)
             case "timeout":
                 self.wire(drip_seconds=25.0, skip=skip, times=1)
             case "no submission id":
                 self.sandbox.fault("/submission_id", status=503, times=3)
         sent = self.send_in_two_halves(form, at, fault)
         if not sent:
-            self.repeated_forms += 1
             self.browser.send_until_stored(form)
+        with self.counting:
+            self.asked.add(label)
+            self.repeated_forms += not sent
 
     def wire(self, **fault: Any) -> None:
         self.sandbox.fault(POST, method="POST", **fault)
@@ -173,13 +192,12 @@ class Run:
         strike = strikes.get(fault)
         if strike is None:
             return self.browser.send(form)
-        from threading import Thread
-
         answers: list[bool] = []
         sender = Thread(target=lambda: answers.append(self.browser.send(form)))
         sender.start()
         time.sleep(at)
-        strike()
+        with self.striking:
+            strike()
         sender.join()
         return answers == [True]
 
@@ -192,11 +210,13 @@ class Run:
 
     def restart_a_dead_worker(self) -> None:
         """As whoever runs the processes does; one may end when Redis goes away."""
-        if self.worker.poll() is not None:
-            self.ended_workers += 1
-            self.kill_worker()
+        with self.striking:
+            if self.worker.poll() is not None:
+                self.ended_workers += 1
+                self.kill_worker()
 
     def kill_worker(self) -> None:
+        from django.db import connections
         from django.utils import timezone
 
         from transfers.claims import CLAIM_LASTS
@@ -205,6 +225,7 @@ class Run:
         kill(self.worker)
         # Nobody is left who could hold a claim, so that time may pass at once.
         self.quietly(lambda: sweep(now=timezone.now() + CLAIM_LASTS * 1.1))
+        connections.close_all()  # of this thread
         self.worker = self.start("worker")
 
     def wipe_redis(self) -> None:
@@ -260,14 +281,17 @@ class Run:
     def figures(self, count: int, struck: Counter[str]) -> Iterator[Figure]:
         from transfers.models import Transfer
 
-        tasks = self.tasks()
+        client = client_of_ada()
+        tasks = tasks_of(client)
         labels = Counter(str(each["label"]) for each in tasks)
         twice = sum(1 for number in labels.values() if number > 1)
         missing = len(self.asked - set(labels))
         rows = {str(each.task_id): each for each in Transfer.objects.all()}
-        differ = sum(not self.agrees(each, rows.get(each["task_id"])) for each in tasks)
+        differ = sum(not agrees(each, rows.get(each["task_id"])) for each in tasks)
         differ += abs(len(rows) - len(tasks))
-        naive_twice, naive_missing, naive_count = self.without_stored_ids(count)
+        naive_twice, naive_missing, naive_count = without_stored_ids(
+            client, lambda: self.wire(reset="after", times=4), count
+        )
         wrong = twice + missing + differ
         what = ", ".join(f"{number} {name}" for name, number in struck.most_common())
         yield Figure(
@@ -281,137 +305,3 @@ class Run:
             "one task each, none twice, none missing, all rows agree",
             wrong == 0,
         )
-
-    @staticmethod
-    def agrees(task: dict[str, Any], row: Any) -> bool:
-        return (
-            row is not None
-            and row.status == task["status"] == "SUCCEEDED"
-            and row.label == task["label"]
-            and row.bytes_transferred == task["bytes_transferred"]
-        )
-
-    def tasks(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        while True:
-            page = self.client().task_list(limit=1000, offset=len(found)).data["DATA"]
-            found += [each for each in page if str(each["label"]).startswith("fault")]
-            if len(page) < 1000:
-                return found
-
-    @staticmethod
-    def client() -> Any:
-        from accounts.clients import transfer_client
-        from portal.globus.transport import WORKER
-        from tests.flows import person
-
-        return transfer_client(person("ada"), WORKER)
-
-    def without_stored_ids(self, count: int) -> tuple[int, int, int]:
-        """``(twice, missing, how many)`` of a loop as scripts have it."""
-        from globus_sdk import GlobusError
-
-        client, how_many = self.client(), min(10, count)
-        for number in range(how_many):
-            self.wire(reset="after", times=4)  # the SDK itself tries four times
-            for _ in range(5):
-                with suppress(GlobusError):
-                    document = document_of(f"naive {number}", number + count)
-                    document["submission_id"] = str(uuid4())
-                    client.submit_transfer(document)
-                    break
-        self.sandbox.clear_faults()
-        page = client.task_list(limit=1000).data["DATA"]
-        labels = Counter(
-            str(each["label"])
-            for each in page
-            if str(each["label"]).startswith("naive")
-        )
-        twice = sum(1 for number in labels.values() if number > 1)
-        return twice, how_many - len(labels), how_many
-
-
-def document_of(label: str, number: int) -> dict[str, Any]:
-    from sandbox import seed
-
-    return {
-        "DATA_TYPE": "transfer",
-        "label": label,
-        "source_endpoint": seed.LAPTOP,
-        "destination_endpoint": seed.LAPTOP,
-        "DATA": [
-            {
-                "DATA_TYPE": "transfer_item",
-                "source_path": "/Documents/paper.tex",
-                "destination_path": f"/copies/{number}/paper.tex",
-            }
-        ],
-    }
-
-
-class Browser:
-    """Ada's, signed in once; it sends a form until it has an answer."""
-
-    def __init__(self, sandbox: Sandbox, port: int) -> None:
-        from django.conf import settings
-        from django.test import Client
-
-        from tests.flows import sign_in
-
-        signed_in = Client(SERVER_NAME="localhost")
-        answer = sign_in(signed_in, sandbox, "ada")
-        assert answer.status_code == 302, answer
-        page = signed_in.get("/transfers/new/").content.decode()
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-        assert token, page
-        self.token = token[1]
-        names = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME)
-        self.cookies = {name: signed_in.cookies[name].value for name in names}
-        self.address = f"http://127.0.0.1:{port}/transfers/new/"
-
-    def form(self, number: int, label: str) -> dict[str, Any]:
-        from sandbox import seed
-
-        return {
-            "csrfmiddlewaretoken": self.token,
-            "form": "transfer",
-            "do": "send",
-            "transfer_id": str(uuid4()),
-            "origin_id": seed.LAPTOP,
-            "item": "/Documents/paper.tex",
-            "destination_id": seed.LAPTOP,
-            "destination_path": f"/copies/{number}/",
-            "label": label,
-            "verify_checksum": "on",
-        }
-
-    def send(self, form: dict[str, Any]) -> bool:
-        """Whether the portal said that it is stored."""
-        try:
-            answer = requests.post(
-                self.address,
-                data=form,
-                cookies=self.cookies,
-                headers={"Host": "localhost:8000"},
-                allow_redirects=False,
-                timeout=30,
-            )
-        except requests.RequestException:
-            return False
-        return answer.status_code == 302 and "/transfers/" in answer.headers["Location"]
-
-    def send_until_stored(self, form: dict[str, Any]) -> None:
-        limit = time.monotonic() + 120
-        while not self.send(form):
-            if time.monotonic() > limit:
-                raise RuntimeError("The portal does not take the form any more")
-            time.sleep(0.2)
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """-9, with all that it started."""
-    import signal
-
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

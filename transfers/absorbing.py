@@ -100,7 +100,7 @@ def absorb(transfer: Transfer, document: Mapping[str, Any], now: datetime) -> bo
     transfer.speed_now = _speed(transfer.bytes_transferred - before[0], last, now)
     if transfer.is_finished:
         transfer.finished_at = transfer.completed_at or now
-    return settled != _settled(transfer.__dict__)
+    return bool(settled != _settled(transfer.__dict__))
 
 
 def _speed(size_bytes: int, last: datetime | None, now: datetime) -> int | None:

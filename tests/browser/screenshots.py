@@ -75,6 +75,8 @@ RESEARCHER = {
     "account-take-back": "/account/take-back/",
     "account-delete": "/account/delete/",
     "attention-none": "/attention/",
+    "notifications": "/notifications/",
+    "timers-start": "/timers/",
     "not-found": f"/transfers/{NOBODYS}/",
     "jobs-forbidden": "/jobs/",
 }

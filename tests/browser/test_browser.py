@@ -25,6 +25,8 @@ PLACES = (
     "/transfers/",
     "/transfers/?status=failed&q=nothing",
     "/attention/",
+    "/notifications/",
+    "/timers/",
     "/groups/",
     "/account/",
     "/account/consents/",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -68,6 +69,46 @@ def test_it_stalls_is_mended_through_a_consent_watched_and_repeated(
     assert page.url != address
     waits_for(page, "Succeeded")
     assert page.get_by_text("Repeats", exact=True).is_visible()
+
+    site.sandbox.set(hold_tasks=True)
+    send(page, site, "stopped by its owner", RUN, folder="/home/ada/other/")
+    waits_for(page, "Globus is working on it.")
+    page.get_by_role("link", name="Cancel the transfer").click()
+    page.get_by_role("button", name="Cancel the transfer").click()
+    site.sandbox.set(hold_tasks=False)
+    waits_for(page, "Cancelled")
+
+
+#: what the worker asks, however many look: the task list for all tasks at once, and
+#: for a task in trouble its events once in a while
+OF_THE_MONITOR = ("/task_list", "/event_list", "/pause_info", "/token")
+
+
+def test_pages_that_watch_ask_the_portal_and_never_globus(page_of, site):
+    page = page_of("ada")
+    consent_to_research(page, site)
+    site.sandbox.set(hold_tasks=True)
+    address = send(page, site, "watched by many", RUN)
+    waits_for(page, "Globus is working on it.")
+    tabs = [page]
+    for place in (address, f"{site.url}/", f"{site.url}/transfers/"):
+        tabs.append(page.context.new_page())
+        tabs[-1].goto(place)
+    polls = []
+    for tab in tabs:
+        tab.on("response", lambda answer: polls.append((answer.url, answer.status)))
+    site.sandbox.forget_requests()
+    began = time.monotonic()
+    for _ in range(120):
+        page.wait_for_timeout(500)
+        if len({url for url, status in polls if status == 304}) >= 3:
+            break
+    elapsed = time.monotonic() - began
+    assert len({url for url, status in polls if status == 304}) >= 3
+    asked = [each["path"] for each in site.sandbox.requests()]
+    assert [path for path in asked if not path.endswith(OF_THE_MONITOR)] == []
+    assert sum(path.endswith("/task_list") for path in asked) <= elapsed / 5 + 2
+    site.sandbox.set(hold_tasks=False)
 
 
 def test_the_same_again_names_what_is_in_the_way(page_of, site):
