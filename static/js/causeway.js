@@ -72,7 +72,9 @@ function copying(root) {
 function sendOnce() {
   document.addEventListener("submit", (event) => {
     if (event.target.dataset.sent) event.preventDefault();
-    else if (event.target.method === "post") event.target.dataset.sent = "yes";
+    // A download leaves the page as it is, to be used again.
+    else if (event.target.method === "post" && !event.submitter?.matches("[data-stays]"))
+      event.target.dataset.sent = "yes";
   });
   // A page that comes back from the browser's memory may be used again.
   window.addEventListener("pageshow", () => {

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
@@ -39,15 +39,17 @@ MOST_COPIED = 1000
 #: calls to find out whether folders hold many entries
 CALLS_BEFORE_DELETING = 8
 
-View = Callable[[SignedInRequest], HttpResponse]
+View = Callable[[SignedInRequest], HttpResponseBase]
 
 
-def about_picked(view: Callable[[SignedInRequest, Picked], HttpResponse]) -> View:
+def about_picked(
+    view: Callable[[SignedInRequest, Picked], HttpResponseBase],
+) -> View:
     """A page about what was picked; leads back when that says nothing."""
 
     @require_POST
     @wraps(view)
-    def page(request: HttpRequest) -> HttpResponse:
+    def page(request: HttpRequest) -> HttpResponseBase:
         assert isinstance(request, HttpRequest)
         signed_in: Any = request
         collection_id = collection_id_of(request.POST.get("origin_id", ""))
@@ -121,7 +123,7 @@ def rename(request: SignedInRequest, picked: Picked) -> HttpResponse:
                 return HttpResponse(status=204)
             messages.success(request, "It has its new name.")
             return redirect(back(request))
-    context = _about(request, picked) | {
+    context = about(request, picked) | {
         "old": old,
         "name": name if error else folders_name(old),
         "is_folder": is_folder,
@@ -155,7 +157,7 @@ def delete(request: SignedInRequest, picked: Picked) -> HttpResponse:
             or not below.is_complete
             or picked.count + below.entries >= TYPED_FROM
         )
-    context = _about(request, picked) | {
+    context = about(request, picked) | {
         "below": below,
         "must_type": must_type,
         "typed": typed,
@@ -224,7 +226,7 @@ def measure(request: SignedInRequest, picked: Picked) -> HttpResponse:
     found.size_bytes += picked.size_bytes
     found.files += picked.count - picked.folders
     found.folders += picked.folders
-    context = _about(request, picked) | {"measured": found}
+    context = about(request, picked) | {"measured": found}
     return render(request, "transfers/size.html", context)
 
 
@@ -237,7 +239,7 @@ def copy(request: SignedInRequest, picked: Picked) -> HttpResponse:
         for name, is_folder in names
         if name and "/" not in name and name not in (".", "..")
     ]
-    context = _about(request, picked) | {
+    context = about(request, picked) | {
         "paths": "\n".join(_plain(path) for path, _ in paths),
         "commands": "\n".join(
             _command(picked.collection_id, path, is_folder) for path, is_folder in paths
@@ -294,7 +296,7 @@ def _plain(path: str) -> str:
     return path if path.isprintable() else _quoted(path)
 
 
-def _about(request: SignedInRequest, picked: Picked) -> dict[str, Any]:
+def about(request: SignedInRequest, picked: Picked) -> dict[str, Any]:
     return {
         "picked": picked,
         "names": picked.names(SHOWN),

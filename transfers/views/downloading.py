@@ -113,7 +113,7 @@ def raw(request: SignedInRequest, collection_id: UUID) -> HttpResponseBase:
     response["Content-Type"] = content_type
     response["Content-Length"] = str(answer.length)
     response["Content-Disposition"] = "inline"
-    return _inert(response)
+    return inert(response)
 
 
 @require_GET
@@ -148,12 +148,17 @@ def preview(request: SignedInRequest, collection_id: UUID) -> HttpResponse:
     return render(request, "transfers/preview.html", context)
 
 
-def no_server(request: SignedInRequest, failure: NoServer) -> HttpResponse:
-    """Says why not, and what to do instead."""
+def no_server(
+    request: SignedInRequest, failure: NoServer, path: str = ""
+) -> HttpResponse:
+    """Says why not, and what to do instead.
+
+    :param path: what it was about; by default what the address says
+    """
     context = {
         "collection": failure.collection,
         "reason": failure.advice,
-        "path": request.GET.get("path", ""),
+        "path": path or request.GET.get("path", ""),
     }
     return render(request, "transfers/no_https.html", context, status=failure.status)
 
@@ -194,10 +199,11 @@ def _to_keep(response: Response, file: RemoteFile) -> Response:
     response["Content-Type"] = "application/octet-stream"
     disposition = content_disposition_header(as_attachment=True, filename=file.name)
     response["Content-Disposition"] = disposition or "attachment"
-    return _inert(response)
+    return inert(response)
 
 
-def _inert(response: Response) -> Response:
+def inert(response: Response) -> Response:
+    """Whatever it holds, it does nothing in a browser, and nobody else keeps it."""
     response["Content-Security-Policy"] = INERT
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "no-store, private"
