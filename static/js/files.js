@@ -1,6 +1,7 @@
 // The files page: panes that change without a new page, and the grids in them.
 // Without this every link and form of the page does the same, page by page.
 
+import { dropping } from "./dropping.js";
 import { Grid } from "./grid.js";
 
 const grids = new Map(); // form -> Grid
@@ -217,6 +218,11 @@ function target(event) {
   const section = event.target.closest?.("[data-pane]");
   const source = page.dragged;
   if (!section || !source || section.dataset.pane === source.side) return null;
+  return placeAt(event, section);
+}
+
+/** The folder that is pointed at: one of the rows, or the pane's own. */
+function placeAt(event, section) {
   const row = event.target.closest("tr[data-index]");
   const found = row && gridOf(section)?.row(Number(row.dataset.index));
   const inner = found?.isFolder ? gridOf(section).inner(found.name) : null;
@@ -245,6 +251,13 @@ function dropped(event) {
   page.dragged = null;
 }
 
+/** Asks for the folder of a pane once more. */
+function again(id) {
+  for (const section of root().querySelectorAll("[data-pane]"))
+    if (section.dataset.collection === id && gridOf(section)) gridOf(section).again();
+    else if (section.dataset.collection === id) page.go(location.href, { push: false, side: section.dataset.pane });
+}
+
 /** Buttons that copy the text of a field. */
 function copying() {
   for (const button of document.querySelectorAll("[data-copy]")) {
@@ -268,5 +281,6 @@ if (root()) {
   document.addEventListener("dragover", dragging);
   document.addEventListener("drop", dropped);
   document.addEventListener("dragend", () => { mark(null); page.dragged = null; });
+  dropping({ placeAt, mark, again });
   window.addEventListener("popstate", () => page.go(location.href, { push: false }));
 }

@@ -105,7 +105,19 @@ class Upload {
   }
 }
 
-function uploading(form) {
+/** Whether something that is dragged brings files from the computer. */
+export const bringsFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
+
+/** What was dropped, without folders. */
+export function filesOf(event) {
+  const items = [...event.dataTransfer.items].filter((each) => each.kind === "file");
+  const isFolder = (each) => each.webkitGetAsEntry?.()?.isDirectory;
+  if (items.some(isFolder) && announcer) announcer.textContent = "Folders are left out. Use a transfer for them.";
+  return items.filter((each) => !isFolder(each)).map((each) => each.getAsFile()).filter(Boolean);
+}
+
+/** Makes the form send its files by itself; ``add(files)`` sends more. Says “upload-over” when all are through. */
+export function uploading(form) {
   const input = form.querySelector("input[type=file]");
   const list = form.querySelector("[data-upload-list]");
   const drop = form.querySelector("[data-upload-drop]");
@@ -118,6 +130,7 @@ function uploading(form) {
   const go = () => {
     const moving = uploads.filter((each) => each.state === "moves").length;
     const [next] = uploads.filter((each) => each.state === "waits");
+    if (!next && !moving) form.dispatchEvent(new Event("upload-over", { bubbles: true }));
     if (!next || moving >= AT_ONCE) return;
     next.send(next.replaces, go);
     go();
@@ -138,7 +151,6 @@ function uploading(form) {
     input.value = "";
   });
 
-  const brings = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
   let inside = 0;
   const mark = (by) => {
     inside = by ? Math.max(0, inside + by) : 0;
@@ -146,18 +158,14 @@ function uploading(form) {
   };
   // A file that misses the field must not replace the page.
   for (const name of ["dragover", "drop"])
-    window.addEventListener(name, (event) => brings(event) && event.preventDefault());
-  drop.addEventListener("dragenter", (event) => brings(event) && mark(1));
-  drop.addEventListener("dragleave", (event) => brings(event) && mark(-1));
+    window.addEventListener(name, (event) => bringsFiles(event) && event.preventDefault());
+  drop.addEventListener("dragenter", (event) => bringsFiles(event) && mark(1));
+  drop.addEventListener("dragleave", (event) => bringsFiles(event) && mark(-1));
   drop.addEventListener("drop", (event) => {
     mark(0);
-    if (!brings(event)) return;
-    const items = [...event.dataTransfer.items].filter((each) => each.kind === "file");
-    const isFolder = (each) => each.webkitGetAsEntry?.()?.isDirectory;
-    if (items.some(isFolder) && announcer) announcer.textContent = "Folders are left out. Use a transfer for them.";
-    const kept = items.filter((each) => !isFolder(each)).map((each) => each.getAsFile());
-    add(kept.filter(Boolean));
+    if (bringsFiles(event)) add(filesOf(event));
   });
+  return add;
 }
 
 document.querySelectorAll("form[data-upload]").forEach(uploading);

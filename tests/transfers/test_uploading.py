@@ -82,6 +82,19 @@ def test_one_file_by_script(as_ada, root):
     assert (root / "home/ada/data.bin").read_bytes() == b"other"
 
 
+@pytest.mark.parametrize("by_script", [True, False])
+def test_the_folder_is_asked_for_again(as_ada, by_script):
+    listing = {"id": seed.RESEARCH, "path": HOME}
+    before = as_ada.get("/files/rows/", listing).json()["texts"]
+    if by_script:
+        put(as_ada, "fresh.txt", b"1")
+    else:
+        as_ada.post(PAGE, {"file": [given("fresh.txt", b"1")]})
+    after = as_ada.get("/files/rows/", listing).json()["texts"]
+    assert "fresh.txt" not in before
+    assert "fresh.txt" in after
+
+
 def test_an_empty_file(as_ada, root):
     words = urlencode({"path": HOME, "name": "empty"})
     where = f"/collections/{seed.RESEARCH}/upload/file/?{words}"

@@ -29,7 +29,7 @@ from portal.globus.errors import (
     PortalError,
 )
 from portal.globus.https_door import CHUNK
-from transfers import browsing, remote_files
+from transfers import browsing, keeping, remote_files
 from transfers.paths import normalised
 from transfers.remote_files import NoServer, RemoteFile
 from transfers.streams import slot
@@ -132,6 +132,7 @@ def _send_one(
         with slot(request.user):
             file = remote_files.file_in(request.user, collection_id, path, name)
             send(file, given.chunks(CHUNK), size_bytes, replace=replace)
+        keeping.forget(request.user.pk, collection_id)
     except PortalError as failure:
         is_there = isinstance(failure, AlreadyThere)
         return Result(name, size_bytes, failure.advice, is_there)
@@ -155,6 +156,8 @@ def upload_file(request: SignedInRequest, collection_id: UUID) -> HttpResponse:
             )
             replace = request.GET.get("replace") == "yes"
             send(file, _body(request, size_bytes), size_bytes, replace=replace)
+        # Whichever way the folder is called: what is kept of it lacks the file.
+        keeping.forget(request.user.pk, collection_id)
     except PortalError as failure:
         return _sentence(failure)
     return JsonResponse({"name": file.name, "size_bytes": size_bytes}, status=201)
