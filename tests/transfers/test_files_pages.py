@@ -17,7 +17,7 @@ from transfers import picking, taking_in
 from transfers.models import Transfer
 from transfers.picking import NothingPicked, decoded, encoded
 from transfers.task_list import News
-from transfers.views.panes import Address
+from transfers.views.addresses import Address
 
 pytestmark = pytest.mark.django_db
 

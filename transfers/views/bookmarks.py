@@ -22,6 +22,8 @@ from portal.globus.errors import Conflict
 from transfers import bookmarks, collections
 from transfers.forms import LookMixin, PathField
 from transfers.paths import name_of
+from transfers.templatetags.places import files_url
+from transfers.views.choosing import Choosing
 from transfers.views.collections import names_of
 
 
@@ -51,8 +53,18 @@ class RenameForm(LookMixin, forms.Form):
 def listed(request: SignedInRequest) -> HttpResponse:
     found = bookmarks.mine(transfer_client(request.user))
     names = names_of(request.user, (each.collection_id for each in found))
+    choosing = Choosing.of(request)
+    to = choosing.to if choosing else files_url
     context = {
-        "bookmarks": [(each, names.get(each.collection_id, "")) for each in found],
+        "choosing": choosing,
+        "bookmarks": [
+            (
+                each,
+                names.get(each.collection_id, ""),
+                to(each.collection_id, each.path),
+            )
+            for each in found
+        ],
         "tabs": collections.SCOPES,
     }
     return render(request, "transfers/bookmarks/list.html", context)

@@ -19,6 +19,7 @@ from accounts.views import SignedInRequest
 from portal.globus.errors import NotFound, PermissionDenied
 from transfers import collections, sharing
 from transfers.policies import policies
+from transfers.views.choosing import Choosing
 from transfers.views.reading import whole
 
 ROWS = 25
@@ -41,7 +42,13 @@ def search(request: SignedInRequest) -> HttpResponse:
         kind=kind,
         limit=ROWS,
     )
+    choosing = Choosing.of(request)
     context = {
+        "choosing": choosing,
+        "found": [
+            (each, choosing.to(each.id) if choosing else "")
+            for each in page.collections
+        ],
         "text": text,
         "scope": scope,
         "tabs": collections.SCOPES,

@@ -22,11 +22,19 @@ from transfers import collections, folders, keeping
 from transfers.folders import PAGE_ROWS, Asked, View, open_folder
 from transfers.paths import BadPath, normalised
 from transfers.views import collections as collection_pages
-from transfers.views.panes import COLUMNS, ROWS, SIDES, Address, Pane, back
+from transfers.views.addresses import COLUMNS, SIDES, Address
+from transfers.views.choosing import Choosing, finding
+from transfers.views.panes import ROWS, Pane, back
 from transfers.views.reading import collection_id_of, whole
 
 #: What another path may mend.
 PATH_FAILURES = (BadPath, NotADirectory, NotFound, PermissionDenied)
+#: where an empty pane leads besides its search
+WAYS_TO_FIND: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("Your bookmarks", "transfers:bookmarks", {}),
+    ("Your collections", "transfers:collections", {"scope": "my-endpoints"}),
+    ("Shared with you", "transfers:collections", {"scope": "shared-with-me"}),
+)
 KINDS = {
     "": "All types",
     "folders": "Folders",
@@ -95,6 +103,13 @@ def _offer(request: SignedInRequest, panes: list[Pane]) -> None:
     empty = [pane for pane in panes if not pane.of_id]
     if not empty:
         return
+    for pane in empty:
+        choosing = Choosing(pane.side, pane.address)
+        pane.finding_fields = choosing.fields
+        pane.ways_to_find = [
+            (words, finding(pane.side, pane.address, page, **query))
+            for words, page, query in WAYS_TO_FIND
+        ]
     try:
         recent = collections.search(
             transfer_client(request.user), scope="recently-used", limit=8
