@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from sandbox import seed
 from tests.browser.admin_pages import admin_pages
+from tests.browser.send_states import states
 from tests.browser.site import (
     Site,
     give_consent,
@@ -68,6 +69,7 @@ RESEARCHER = {
         f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={CAMPAIGN}"
         f"&destination_id={seed.TUTORIAL_2}&destination_path=/home/ada/"
     ),
+    "templates-none": "/transfers/templates/",
     "transfers-none": "/transfers/",
     "groups": "/groups/",
     "account": "/account/",
@@ -206,8 +208,11 @@ def prepare(
     page.get_by_label("Select results").check()
     page.get_by_role("button", name="Transfer…").click()
     yield "new-picked-wide", page
+    for name in states(page, site):
+        yield f"send-{name}-wide", page
     return made | {
         "home": "/",
+        "templates": "/transfers/templates/",
         "transfers": "/transfers/",
         "attention": "/attention/",
     }

@@ -22,6 +22,7 @@ PLACES = (
     ODD,
     f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={RUN}"
     f"&destination_id={seed.TUTORIAL_2}&destination_path=/home/ada/",
+    "/transfers/templates/",
     "/transfers/",
     "/transfers/?status=failed&q=nothing",
     "/attention/",

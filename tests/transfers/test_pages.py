@@ -35,6 +35,7 @@ OPEN_TO_ALL = (
     "/transfers/",
     "/transfers/?status=failed&q=spring&page=7",
     "/transfers/new/",
+    "/transfers/templates/",
     f"/transfers/new/?origin_id={seed.LAPTOP}&origin_path=/Documents/",
 )
 FOR_STAFF = ("/jobs/", "/jobs/new/")

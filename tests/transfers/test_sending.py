@@ -366,6 +366,12 @@ def test_the_preview_says_why_there_is_none(as_ada, filled, change, words):
     assert words in text_of(answer)
 
 
+def test_the_preview_says_which_rule_cannot_be_used(as_ada, filled):
+    form = filled | {"rule_what": ["exclude", "exclude"], "rule_name": ["*.a", "a/b"]}
+    page = text_of(as_ada.post(f"{NEW}preview/", form))
+    assert "Rule 2: Write a name without “/”" in page
+
+
 def test_rules_that_do_what_few_expect_have_a_hint():
     include, rest = Rule("include", "*.csv"), Rule("exclude file", "*")
     assert "all is copied" in filters.hints([include])[0]
@@ -379,7 +385,7 @@ def test_rules_that_do_what_few_expect_have_a_hint():
 def test_a_batch_as_a_table(as_ada, filled):
     form = filled | {
         "mode": "table",
-        "row_source": ["a.txt", "/Documents/figures/", ""],
+        "row_source": ["paper.tex", "/Documents/figures/", ""],
         "row_destination": ["b.txt", "pictures/", ""],
         "row_kind": ["file", "dir", ""],
     }
@@ -387,7 +393,7 @@ def test_a_batch_as_a_table(as_ada, filled):
     assert [
         (r["source_path"], r["destination_path"], r["recursive"]) for r in rows
     ] == [
-        ("/Documents/a.txt", "/~/inbox/b.txt", False),
+        ("/Documents/paper.tex", "/~/inbox/b.txt", False),
         ("/Documents/figures/", "/~/inbox/pictures/", True),
     ]
 
@@ -422,7 +428,7 @@ BATCH = """# what the cli reads
 --recursive 'run 1/' runs/1/
 --external-checksum abc123 data.bin data.bin
 
-/Documents/paper.tex paper.tex
+/elsewhere/paper.tex paper.tex
 """
 
 
@@ -431,7 +437,7 @@ def test_a_batch_as_text(as_ada, filled):
     assert [row["source_path"] for row in rows] == [
         "/Documents/run 1/",
         "/Documents/data.bin",
-        "/Documents/paper.tex",
+        "/elsewhere/paper.tex",
     ]
     assert rows[1]["external_checksum"] == "abc123"
     assert "recursive" not in rows[2]
@@ -463,6 +469,28 @@ def test_a_line_onto_itself_is_said(as_ada, filled):
     assert ["inside the source /c/" in each for each in found] == [True]
     found = said(as_ada.post(NEW, form | {"batch_text": "/a /a\n"}))
     assert ["are the same: /a" in each for each in found] == [True]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--no-recursive figures figures", "says that it is a file"),
+        ("--recursive paper.tex paper.tex", "says that it is a folder"),
+        ("paper.tex/ paper/", "says that it is a folder"),
+        ("nothing.tex nothing.tex", "nothing at this path"),
+    ],
+)
+def test_a_line_that_its_folder_contradicts_is_said(
+    as_ada, filled, sandbox, line, words
+):
+    text = f"# first\npaper.tex good\n{line}\n"
+    before = len(sandbox.requests("*/ls"))
+    found = said(as_ada.post(NEW, filled | {"mode": "text", "batch_text": text}))
+    assert len(found) == 1
+    assert found[0].startswith("Line 3: /Documents/")
+    assert words in found[0]
+    assert len(sandbox.requests("*/ls")) == before + 1
+    assert not Transfer.objects.exists()
 
 
 def test_a_file_is_read_into_the_form_and_nothing_is_sent(as_ada, filled):
@@ -506,7 +534,7 @@ def test_what_a_table_cannot_say_stays_text(as_ada, filled, text):
 def test_a_batch_that_is_too_long_is_refused_and_one_of_thousands_is_not(
     as_ada, filled
 ):
-    lines = "".join(f"in/{n}.dat out/{n}.dat\n" for n in range(4000))
+    lines = "".join(f"in{n % 2}/{n}.dat out/{n}.dat\n" for n in range(4000))
     form = filled | {"mode": "text", "batch_text": lines}
     assert len(sent(as_ada, form)["DATA"]) == 4000
     answer = as_ada.post(NEW, form | {"batch_text": lines * 3})

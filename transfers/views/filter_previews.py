@@ -32,7 +32,14 @@ def filter_preview(request: SignedInRequest) -> HttpResponse:
 
 def preview_of(made: Draft) -> dict[str, Preview | str | list[str]]:
     """For the folder that is sent, or the first of them; one listing at the most."""
-    context: dict[str, Preview | str | list[str]] = {"hints": filters.hints(made.rules)}
+    wrong = [
+        f"Rule {number}: {rule.error}"
+        for number, rule in enumerate(made.rules, start=1)
+        if rule.error
+    ]
+    context: dict[str, Preview | str | list[str]] = {
+        "hints": [*wrong, *filters.hints(made.rules)]
+    }
     origin = made.places["origin"]
     path = _first_folder(made)
     if not path or not origin.name:

@@ -16,6 +16,7 @@ from accounts.views import SignedInRequest
 from portal.globus.errors import PortalError
 from portal.middleware import failure_context
 from transfers import (
+    batch,
     batch_form,
     browsing,
     collections,
@@ -25,6 +26,7 @@ from transfers import (
     templates_kept,
     trying,
 )
+from transfers.folders import Asked, open_folder
 from transfers.forms import TemplateNameForm
 from transfers.models import Transfer
 from transfers.paths import parent
@@ -121,10 +123,12 @@ def _try(made: Draft) -> HttpResponse:
 
 
 def is_misnamed(made: Draft) -> bool:
-    """Whether Globus knows better what is at the path that was written."""
+    """Whether Globus knows better what is at the paths that were written."""
     form = made.form
-    if form.items or form.sheet.is_on:
-        return False  # picked in their folder, or many of them
+    if form.sheet.is_on:
+        return _has_misnamed_lines(made)
+    if form.items:
+        return False  # picked in their folder
     says = looking.trouble_with(
         transfer_client(made.request.user),
         form.cleaned_data["origin_id"],
@@ -133,6 +137,32 @@ def is_misnamed(made: Draft) -> bool:
     if says:
         form.add_error("origin_path", says)
     return bool(says)
+
+
+def _has_misnamed_lines(made: Draft) -> bool:
+    """Looks at one listing at the most: lines from several folders are Globus's to
+    judge.
+    """
+    form, sheet = made.form, made.form.sheet
+    data = form.cleaned_data
+    items = sheet.items(data["origin_path"], data["destination_path"])
+    path = looking.one_folder_of(items)
+    if not path:
+        return False
+    key = made.request.session.session_key or ""
+    asked = Asked(made.request.user, key, data["origin_id"], path, hidden=True)
+    try:
+        folder = open_folder(asked)
+    except PortalError:
+        return False  # met again by the submission, which knows what to do about it
+    kinds = dict(folder.names(range(folder.about.count)))
+    problems = [
+        batch.Problem(sheet.numbers[place], f"{items[place].source_path[:60]}: {says}")
+        for place, says in looking.troubles_in(kinds, items)
+    ]
+    if problems:
+        form.add_error("batch", batch.problems_in_words(problems))
+    return bool(problems)
 
 
 def _save_template(made: Draft) -> None:

@@ -5,11 +5,13 @@ They are saved on the form of a transfer, and filled into it.
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.views import SignedInRequest
@@ -21,7 +23,13 @@ from transfers.templates_kept import NameTaken
 
 @require_safe
 def listed(request: SignedInRequest) -> HttpResponse:
-    context = {"templates": templates_kept.mine(request.user)}
+    form = reverse("transfers:new")
+    context = {
+        "templates": [
+            (each, f"{form}?{urlencode({'template': each.pk})}")
+            for each in templates_kept.mine(request.user)
+        ]
+    }
     return render(request, "transfers/templates/list.html", context)
 
 
