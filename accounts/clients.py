@@ -65,7 +65,7 @@ class VaultAuthorizer(GlobusAuthorizer):
         return f"Bearer {self._token.secret.reveal()}"
 
     def bring_token(self) -> None:
-        """Looks at the row if need be; so that threads which use the client need not."""
+        """Looks at the row if need be, so that threads with this client need not."""
         age = time.monotonic() - self._looked_at
         if self._token is None or age > LOOK_AGAIN_SECONDS:
             self._look()

@@ -51,9 +51,9 @@ def fairness() -> Iterator[Figure]:
 
 
 def _ask(people: list[User], count: int, account: object, now: datetime) -> None:
-    from transfers.jobs.ledger import store
     from transfers.jobs.making import new_run
     from transfers.jobs.models import Run
+    from transfers.jobs.storing import store
 
     for person in people:
         (job,) = make_jobs(1, service_account=account, owner=person)

@@ -17,7 +17,7 @@ from accounts import broken_credentials, digests, outbox, pending
 from accounts import queue as accounts_queue
 from transfers import queue, telling, timer_checks
 from transfers.claims import RUN_CLAIM_LASTS
-from transfers.jobs import explaining, ledger, line, notify, stopping, trials
+from transfers.jobs import explaining, line, notify, stopping, storing, trials
 from transfers.jobs.aftermath import POISON
 from transfers.jobs.following import follow_all
 from transfers.jobs.models import Run
@@ -145,7 +145,7 @@ def execute_waiting(now: datetime) -> None:
         found = line.startable(now, limit=BATCH)
         if found:
             Run.objects.filter(pk__in=found).update(next_try_at=now + QUEUED_LASTS)
-        queue.execute_runs(found[: ledger.MOST_MESSAGES])
+        queue.execute_runs(found[: storing.MOST_MESSAGES])
 
 
 def follow_finished(now: datetime) -> None:

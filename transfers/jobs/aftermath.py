@@ -34,8 +34,8 @@ def _move_watermark(run: Run) -> None:
 
 
 def _retry(run: Run, now: datetime) -> None:
-    from transfers.jobs.ledger import store
     from transfers.jobs.making import new_run
+    from transfers.jobs.storing import store
 
     job = Job.objects.select_related("owner", "service_account").get(pk=run.job_id)
     cause = run.cause or Policies.Cause.OTHER

@@ -111,10 +111,8 @@ def _claim(pk: UUID, now: datetime) -> bool:
 
 
 def _with_all(pk: UUID) -> Run:
-    """With the rows that every kind of run needs."""
-    return Run.objects.select_related(
-        "job__owner", "service_account", "transfer", "schedule", "triggered_by"
-    ).get(pk=pk)
+    """With the rows that every run needs; what only some have is read by those."""
+    return Run.objects.select_related("job__owner", "service_account").get(pk=pk)
 
 
 def _is_held_back(pk: UUID, now: datetime) -> bool:

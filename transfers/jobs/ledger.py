@@ -13,7 +13,6 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,14 +20,13 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from accounts.models import ServiceAccount
-from transfers import queue
 from transfers.jobs.blackouts import end_of_blackout
 from transfers.jobs.holds import Holds
 from transfers.jobs.making import new_run
-from transfers.jobs.models import Job, Run, RunStep, Schedule
+from transfers.jobs.models import Job, Run, Schedule
 from transfers.jobs.policies import Policies
 from transfers.jobs.schedules import BadSchedule, Rhythm, due_after, rhythm_of
-from transfers.jobs.sharing import places
+from transfers.jobs.storing import store
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +34,6 @@ logger = logging.getLogger(__name__)
 BATCH = 1000
 #: due times of one schedule in one transaction; the rest follows in the next
 MOST_DUE_TIMES = 500
-#: messages for one batch. A message is not about one run: it makes a worker take the
-#: next, and when that is done, send for another. So these keep as many workers busy,
-#: and the queue stays short for what else is in it, the tick among others.
-MOST_MESSAGES = 200
 #: transactions in a row, so that one tick ends
 MOST_ROUNDS = 20
 
@@ -273,45 +267,6 @@ def _skip(run: Run, why: str, now: datetime) -> None:
     run.says = why[:500]
     run.finished_at = now
     run.next_try_at = None
-
-
-@transaction.atomic(savepoint=False)
-def store(runs: list[Run], now: datetime) -> list[Run]:
-    """Stores new runs, with their places in the line, and queues those that may start.
-
-    A due time that has its row already is left out.
-
-    :returns: what was stored
-    """
-    _take_places([run for run in runs if run.state == _S.WAITING])
-    Run.objects.bulk_create(runs, ignore_conflicts=True)
-    known = {
-        *Run.objects.filter(pk__in=[run.pk for run in runs]).values_list(
-            "pk", flat=True
-        )
-    }
-    stored = [run for run in runs if run.pk in known]
-    RunStep.objects.bulk_create(
-        [RunStep(run=run, at=now, state=run.state, says=run.says) for run in stored]
-    )
-    queue.execute_runs(
-        [
-            run.pk
-            for run in stored
-            if run.state == _S.WAITING and run.waits_for == Run.WaitsFor.WORKER
-        ][:MOST_MESSAGES]
-    )
-    return stored
-
-
-def _take_places(runs: Iterable[Run]) -> None:
-    by_owner: dict[UUID, list[Run]] = {}
-    for run in runs:
-        by_owner.setdefault(run.job.owner_id, []).append(run)
-    firsts = places({owner: len(found) for owner, found in by_owner.items()})
-    for owner, found in by_owner.items():
-        for rank, run in enumerate(found, start=firsts[owner]):
-            run.rank = rank
 
 
 def _move_on(schedules: list[Schedule]) -> None:

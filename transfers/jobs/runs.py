@@ -33,10 +33,10 @@ from transfers.jobs.failing import fail, note
 from transfers.jobs.following import follow
 from transfers.jobs.holds import Holds
 from transfers.jobs.inventory_models import Inventory
-from transfers.jobs.ledger import store
 from transfers.jobs.making import new_run
 from transfers.jobs.models import Job, Run
 from transfers.jobs.states import advance
+from transfers.jobs.storing import store
 from transfers.jobs.templates import BadTemplate, filled_inputs
 from transfers.models import Transfer
 

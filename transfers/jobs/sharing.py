@@ -19,12 +19,24 @@ from transfers.jobs.control import Share
 
 #: Where the line stands: at the place of what is being worked on, else at the first
 #: that waits, else behind everything there ever was.
-_FRONT = """
-SELECT coalesce(
-    (SELECT max(rank) FROM transfers_run WHERE state = 'preparing'),
-    (SELECT rank FROM transfers_run WHERE state = 'waiting' ORDER BY rank LIMIT 1),
-    (SELECT last_rank + 1 FROM transfers_share ORDER BY last_rank DESC LIMIT 1),
-    1)
+#: Shares are locked in one order everywhere, so that two callers never wait for each
+#: other; who waited counts on from what the other has left.
+_RESERVE = """
+WITH front AS MATERIALIZED (
+    SELECT coalesce(
+        (SELECT max(rank) FROM transfers_run WHERE state = 'preparing'),
+        (SELECT rank FROM transfers_run WHERE state = 'waiting' ORDER BY rank LIMIT 1),
+        (SELECT last_rank + 1 FROM transfers_share ORDER BY last_rank DESC LIMIT 1),
+        1) AS place
+), mine AS MATERIALIZED (
+    SELECT owner_id, wanted FROM transfers_share
+    JOIN unnest(%s::uuid[], %s::bigint[]) AS wish(owner, wanted) ON owner = owner_id
+    ORDER BY owner_id FOR UPDATE OF transfers_share
+)
+UPDATE transfers_share AS share
+SET last_rank = greatest(share.last_rank + 1, front.place) + mine.wanted - 1
+FROM mine, front WHERE share.owner_id = mine.owner_id
+RETURNING share.owner_id, share.last_rank - mine.wanted + 1
 """
 
 
@@ -35,28 +47,18 @@ def places(wanted: Mapping[UUID, int]) -> dict[UUID, int]:
     """
     if not wanted:
         return {}
-    found = _locked(wanted)
-    if len(found) < len(wanted):
+    found = _reserved(wanted)
+    new = {owner: count for owner, count in wanted.items() if owner not in found}
+    if new:
         Share.objects.bulk_create(
-            [Share(owner_id=owner) for owner in sorted(wanted) if owner not in found],
-            ignore_conflicts=True,
+            [Share(owner_id=owner) for owner in sorted(new)], ignore_conflicts=True
         )
-        found = _locked(wanted)
+        found |= _reserved(new)
+    return found
+
+
+def _reserved(wanted: Mapping[UUID, int]) -> dict[UUID, int]:
+    """Of those who have a share."""
     with connection.cursor() as cursor:
-        cursor.execute(_FRONT)
-        front = cursor.fetchone()[0]
-        firsts = {owner: max(last + 1, front) for owner, last in found.items()}
-        owners = sorted(firsts)
-        cursor.execute(
-            "UPDATE transfers_share AS share SET last_rank = news.last "
-            "FROM unnest(%s::uuid[], %s::bigint[]) AS news(owner, last) "
-            "WHERE share.owner_id = news.owner",
-            [owners, [firsts[each] + wanted[each] - 1 for each in owners]],
-        )
-    return firsts
-
-
-def _locked(wanted: Mapping[UUID, int]) -> dict[UUID, int]:
-    """In one order everywhere, so that two callers never wait for each other."""
-    rows = Share.objects.select_for_update().filter(owner__in=wanted).order_by("owner")
-    return dict(rows.values_list("owner", "last_rank"))
+        cursor.execute(_RESERVE, [[*wanted], [*wanted.values()]])
+        return dict(cursor.fetchall())

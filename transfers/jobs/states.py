@@ -73,7 +73,7 @@ def _written(
 
     :returns: what the database has computed; nothing if the row was not there
     """
-    query = rows.order_by().query.chain(UpdateQuery)
+    query: Any = rows.order_by().query.chain(UpdateQuery)
     query.add_update_values(changes)
     update, given = query.get_compiler(connection=connection).as_sql()
     computed = [name for name, to in changes.items() if isinstance(to, Combinable)]

@@ -1,0 +1,62 @@
+"""Stores new runs: each with its place in the line, its first step and a message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from transfers import queue
+from transfers.jobs.models import Run, RunStep
+from transfers.jobs.sharing import places
+
+#: messages for one batch. A message is not about one run: it makes a worker take the
+#: next, and when that is done, send for another. So these keep as many workers busy,
+#: and the queue stays short for what else is in it, the tick among others.
+MOST_MESSAGES = 200
+
+_S = Run.State
+
+
+@transaction.atomic(savepoint=False)
+def store(runs: list[Run], now: datetime) -> list[Run]:
+    """Stores new runs, with their places in the line, and queues those that may start.
+
+    A due time that has its row already is left out.
+
+    :returns: what was stored
+    """
+    _take_places([run for run in runs if run.state == _S.WAITING])
+    stored = _inserted(runs)
+    RunStep.objects.bulk_create(
+        [RunStep(run=run, at=now, state=run.state, says=run.says) for run in stored]
+    )
+    queue.execute_runs(
+        [
+            run.pk
+            for run in stored
+            if run.state == _S.WAITING and run.waits_for == Run.WaitsFor.WORKER
+        ][:MOST_MESSAGES]
+    )
+    return stored
+
+
+def _inserted(runs: list[Run]) -> list[Run]:
+    if not any(run.scheduled_for for run in runs):
+        return Run.objects.bulk_create(runs)  # nothing that they could collide with
+    Run.objects.bulk_create(runs, ignore_conflicts=True)
+    rows = Run.objects.filter(pk__in=[run.pk for run in runs]).order_by()
+    known = {*rows.values_list("pk", flat=True)}
+    return [run for run in runs if run.pk in known]
+
+
+def _take_places(runs: Iterable[Run]) -> None:
+    by_owner: dict[UUID, list[Run]] = {}
+    for run in runs:
+        by_owner.setdefault(run.job.owner_id, []).append(run)
+    firsts = places({owner: len(found) for owner, found in by_owner.items()})
+    for owner, found in by_owner.items():
+        for rank, run in enumerate(found, start=firsts[owner]):
+            run.rank = rank
