@@ -40,7 +40,9 @@ def _models() -> list[type[models.Model]]:
 
 def _version() -> int:
     """A number that changes with the models."""
-    return zlib.crc32(Path(sandbox_models.__file__).read_bytes()) & 0x7FFFFFFF
+    folder = Path(sandbox_models.__file__).parent
+    sources = b"".join(file.read_bytes() for file in sorted(folder.glob("*.py")))
+    return zlib.crc32(sources) & 0x7FFFFFFF
 
 
 def _version_of(file: Path) -> int:
