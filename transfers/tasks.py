@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from uuid import UUID
 
 from celery import shared_task
 
 from accounts import reminders, sealing, upkeep
 from accounts.clients import transfer_client
 from accounts.models import User
+from accounts.queue import id_of
 from portal.globus.transport import WORKER
 from transfers import details, monitoring, submission, sweeping, timer_checks
 from transfers.jobs import chores, ledger, runs, stopping, trials
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 @shared_task(ignore_result=True)
 def send_transfer(transfer_id: str) -> None:
     """Send one stored transfer to Globus."""
-    pk = _id(transfer_id)
+    pk = id_of(transfer_id)
     if pk is None:
         return
     unsent = Transfer.objects.unsent().select_related("user", "service_account")
@@ -39,7 +39,7 @@ def send_transfer(transfer_id: str) -> None:
 @shared_task(ignore_result=True)
 def execute_run(run_id: str) -> None:
     """Carry out a run: the one named, or one whose turn is before."""
-    pk = _id(run_id)
+    pk = id_of(run_id)
     if pk is not None:
         runs.execute_next(pk)
 
@@ -47,7 +47,7 @@ def execute_run(run_id: str) -> None:
 @shared_task(ignore_result=True)
 def stop_run(run_id: str) -> None:
     """Stop a run that went on for too long, or does not move any more."""
-    pk = _id(run_id)
+    pk = id_of(run_id)
     if pk is not None:
         stopping.stop(pk)
 
@@ -55,7 +55,7 @@ def stop_run(run_id: str) -> None:
 @shared_task(ignore_result=True)
 def execute_trial(trial_id: str) -> None:
     """Carry out one preflight or dry run."""
-    pk = _id(trial_id)
+    pk = id_of(trial_id)
     if pk is not None:
         trials.execute(pk)
 
@@ -63,7 +63,7 @@ def execute_trial(trial_id: str) -> None:
 @shared_task(ignore_result=True)
 def poll_transfers(kind: str, principal_id: str) -> None:
     """Bring the transfers of one principal up to date; see ``Watch.key``."""
-    principal = principal_of(kind, _id(principal_id))
+    principal = principal_of(kind, id_of(principal_id))
     if principal is not None:
         monitoring.poll(principal)
 
@@ -71,7 +71,7 @@ def poll_transfers(kind: str, principal_id: str) -> None:
 @shared_task(ignore_result=True)
 def check_timers(user_id: str) -> None:
     """Look how the timers of one person get on."""
-    user = principal_of("user", _id(user_id))
+    user = principal_of("user", id_of(user_id))
     if isinstance(user, User):
         timer_checks.check(user)
 
@@ -79,7 +79,7 @@ def check_timers(user_id: str) -> None:
 @shared_task(ignore_result=True)
 def fetch_details(transfer_id: str) -> None:
     """Fetch what the page of a transfer shows beside its row."""
-    pk = _id(transfer_id)
+    pk = id_of(transfer_id)
     if pk is None:
         return
     known = Transfer.objects.filter(task_id__isnull=False)
@@ -91,7 +91,7 @@ def fetch_details(transfer_id: str) -> None:
 @shared_task(ignore_result=True)
 def cancel_transfer(transfer_id: str) -> None:
     """Cancel what somebody wants cancelled."""
-    pk = _id(transfer_id)
+    pk = id_of(transfer_id)
     if pk is None:
         return
     wanted = Transfer.objects.unfinished().filter(cancel_wanted_at__isnull=False)
@@ -116,11 +116,3 @@ _CHORES: dict[str, Callable[[], object]] = {
     chores.UPKEEP: lambda: upkeep.queue_due(working=owners_at_work()),
     chores.REMINDERS: reminders.send_due,
 }
-
-
-def _id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except (ValueError, AttributeError, TypeError):
-        logger.warning("A message named something that is no id")
-        return None

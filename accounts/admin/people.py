@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 
 from accounts import audit, revocation, standing
 from accounts.admin.confirm import ask
@@ -20,6 +20,7 @@ from accounts.admin.fresh import (
     needs_fresh_sign_in,
     sign_in_again,
 )
+from accounts.admin.pages import WithPages
 from accounts.models import Token, User
 from portal import sessions
 
@@ -32,7 +33,7 @@ def ruled_by_globus() -> bool:
 
 
 @admin.register(User)
-class PersonAdmin(admin.ModelAdmin[User]):
+class PersonAdmin(WithPages[User]):
     """People come in by signing in; here one sees them and switches them off."""
 
     list_display = (
@@ -43,6 +44,7 @@ class PersonAdmin(admin.ModelAdmin[User]):
         "is_staff",
         "is_superuser",
     )
+    pages = ("switch_off", "switch_on", "revoke", "end_sessions")
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("name", "preferred_username", "email", "username")
     fields = (
@@ -91,23 +93,6 @@ class PersonAdmin(admin.ModelAdmin[User]):
                 "content_type"
             )
         return super().formfield_for_manytomany(db_field, request, **kwargs)
-
-    def get_urls(self) -> list[URLPattern]:
-        pages = {
-            "switch_off": self.switch_off_view,
-            "switch_on": self.switch_on_view,
-            "revoke": self.revoke_view,
-            "end_sessions": self.end_sessions_view,
-        }
-        own = [
-            path(
-                f"<uuid:pk>/{name.replace('_', '-')}/",
-                self.admin_site.admin_view(view),
-                name=f"accounts_user_{name}",
-            )
-            for name, view in pages.items()
-        ]
-        return [*own, *super().get_urls()]
 
     def changeform_view(
         self,

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import audit, revocation, service_accounts
@@ -22,6 +22,7 @@ from accounts.admin.fresh import (
     needs_fresh_sign_in,
     sign_in_again,
 )
+from accounts.admin.pages import WithPages
 from accounts.admin.roles import RoleInline, may, open_to, user_of
 from accounts.admin.secret_slots import secrets_page
 from accounts.admin.service_account_forms import ServiceAccountForm, WithSecretForm
@@ -35,7 +36,7 @@ from accounts.service_accounts import replace_secret, uses_of, warnings_about
 
 
 @admin.register(ServiceAccount)
-class ServiceAccountAdmin(admin.ModelAdmin[ServiceAccount]):
+class ServiceAccountAdmin(WithPages[ServiceAccount]):
     form = ServiceAccountForm
     list_display = (
         "name",
@@ -45,6 +46,7 @@ class ServiceAccountAdmin(admin.ModelAdmin[ServiceAccount]):
         "secret_set_on",
         "to_look_at",
     )
+    pages = ("secrets", "switch_off", "switch_on", "revoke")
     list_filter = ("enabled",)
     list_select_related = ("owner",)
     search_fields = ("name", "client_id", "purpose")
@@ -141,23 +143,6 @@ class ServiceAccountAdmin(admin.ModelAdmin[ServiceAccount]):
 
     def secrets_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         return secrets_page(request, pk)
-
-    def get_urls(self) -> list[URLPattern]:
-        pages = {
-            "secrets": self.secrets_view,
-            "switch_off": self.switch_off_view,
-            "switch_on": self.switch_on_view,
-            "revoke": self.revoke_view,
-        }
-        own = [
-            path(
-                f"<uuid:pk>/{name.replace('_', '-')}/",
-                self.admin_site.admin_view(view),
-                name=f"accounts_serviceaccount_{name}",
-            )
-            for name, view in pages.items()
-        ]
-        return [*own, *super().get_urls()]
 
     def changeform_view(
         self,
