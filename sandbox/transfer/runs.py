@@ -104,8 +104,12 @@ class Level:
     names: set[str] | None
 
 
-class TransferRun:
-    """An attempt at a transfer. Items that fail are reported and left for later."""
+class Run:
+    """What an attempt at a task has to work with.
+
+    :ivar check_stop: raises ``Stopped`` when it is to end
+    :ivar report: takes a fault, which leaves the task for another attempt
+    """
 
     def __init__(
         self, task: Task, progress: Progress, check_stop: CheckStop, report: Report
@@ -116,6 +120,15 @@ class TransferRun:
         self.report = report
         self.options: dict[str, Any] = task.document
         self.caller = Caller.of_task(task)
+
+
+class TransferRun(Run):
+    """An attempt at a transfer. Items that fail are reported and left for later."""
+
+    def __init__(
+        self, task: Task, progress: Progress, check_stop: CheckStop, report: Report
+    ) -> None:
+        super().__init__(task, progress, check_stop, report)
         self.rules = FilterRules(self.options.get("filter_rules"))
         self.links = self.options.get("recursive_symlinks") or "ignore"
         #: where the tree of an item is copied to, as device and inode
@@ -475,18 +488,8 @@ def _kind_of(one: os.DirEntry[str]) -> str:
     return "dir" if one.is_dir(follow_symlinks=False) else "file"
 
 
-class DeleteRun:
+class DeleteRun(Run):
     """An attempt at a delete task."""
-
-    def __init__(
-        self, task: Task, progress: Progress, check_stop: CheckStop, report: Report
-    ) -> None:
-        self.task = task
-        self.progress = progress
-        self.check_stop = check_stop
-        self.report = report
-        self.options: dict[str, Any] = task.document
-        self.caller = Caller.of_task(task)
 
     def run(self) -> None:
         """:raises Fatal: a directory without ``recursive``
