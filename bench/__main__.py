@@ -15,6 +15,7 @@ from bench.chaos import chaos
 from bench.fairness import fairness
 from bench.figures import Figure
 from bench.files import files
+from bench.fuzz import fuzz
 from bench.inventory import inventory
 from bench.ledger import ledger
 from bench.listing import listing
@@ -41,6 +42,7 @@ BENCHES = {
 }
 FAULTS = {
     "chaos": chaos,
+    "fuzz": fuzz,
     "ledger": ledger,
     "renewal": renewal,
     "submissions": submissions,
