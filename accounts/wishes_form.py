@@ -19,13 +19,13 @@ class WishesForm(forms.ModelForm[Wishes]):
     mail = forms.ChoiceField(
         label="Mail",
         choices=Wishes.Mail.choices,
-        widget=forms.Select(attrs={"class": "form-select"}),
+        widget=forms.Select(attrs={"class": "form-control"}),
     )
     digest_hour = forms.TypedChoiceField(
         label="Hour of the daily mail",
         choices=HOURS,
         coerce=int,
-        widget=forms.Select(attrs={"class": "form-select"}),
+        widget=forms.Select(attrs={"class": "form-control"}),
     )
     zone = forms.CharField(
         label="Your time zone",
