@@ -5,8 +5,9 @@ Texts are plain: names in them are made inert (``names.inert_text``) and not esc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from transfers.jobs.events import EVENTS
@@ -53,7 +54,9 @@ def work(job: Job) -> str:
     who = _bold(job.service_account.name)
     source = place(job.source_name, job.source_collection, job.source_path)
     if job.kind == Job.Kind.LIST:
-        return f"{who} lists {source}{part_of_tree(job)}"
+        return (
+            f"{who} lists {source}{part_of_tree(job.recursive, job.depth, job.filters)}"
+        )
     goal = place(job.destination_name, job.destination_collection, job.destination_path)
     verb = "mirrors" if job.kind == Job.Kind.MIRROR else "copies"
     if job.items:
@@ -70,12 +73,11 @@ def work(job: Job) -> str:
 _TYPE_WORDS = {"file": "files", "dir": "folders", "link": "symbolic links"}
 
 
-def part_of_tree(job: Job) -> str:
-    """“ with all folders below, 3 levels deep, only files like *.csv”."""
-    said = " with all folders below" if job.recursive else ""
-    if job.recursive and job.depth:
-        said = f", {counted(job.depth, 'level')} deep"
-    filters = job.filters
+def part_of_tree(recursive: bool, depth: int | None, filters: Mapping[str, Any]) -> str:
+    """“, 3 levels deep, files like *.csv, without tmp”."""
+    said = " with all folders below" if recursive else ""
+    if recursive and depth:
+        said = f", {counted(depth, 'level')} deep"
     types = [_TYPE_WORDS.get(each, each) for each in filters.get("types", [])]
     if types:
         said += f", only {joined(types)}"

@@ -14,6 +14,7 @@ from accounts.clients import transfer_client
 from accounts.models import ServiceAccount
 from portal.globus import scopes
 from portal.globus.errors import NotFound, PortalError, globus_errors
+from portal.globus.transport import GLANCE, PAGE, Patience
 from transfers import browsing, collections
 from transfers.consents import sentence_for, with_own_consent
 from transfers.jobs.models import Job
@@ -51,9 +52,11 @@ def account_works(account: ServiceAccount) -> Finding:
     return Finding("ok", f"“{account}” works: Globus accepts its secret.")
 
 
-def name_of(account: ServiceAccount, collection_id: UUID) -> str:
+def name_of(
+    account: ServiceAccount, collection_id: UUID, patience: Patience = PAGE
+) -> str:
     """:raises PortalError: the service account cannot see it, or Globus did not say"""
-    found = collections.collection(transfer_client(account), collection_id)
+    found = collections.collection(transfer_client(account, patience), collection_id)
     return found.display_name
 
 
@@ -72,6 +75,21 @@ def names_of(
             except PortalError:
                 found[each] = ""
     return found
+
+
+def name_at_a_glance(account: ServiceAccount, collection_id: UUID) -> str:
+    """What a collection is called, for a form that is being filled in; empty if that
+    cannot be found out quickly. Asked once in a while.
+    """
+    key = f"collection-name:{account.pk}:{collection_id}"
+    known: str | None = cache.get(key)
+    if known is None:
+        try:
+            known = name_of(account, collection_id, GLANCE)
+        except PortalError:
+            known = ""
+        cache.set(key, known, ASKED_AGAIN_SECONDS)
+    return known
 
 
 def learn_names(job: Job) -> None:

@@ -119,6 +119,7 @@ def _page(
         if is_valid and action == "save":
             _store(request, forms)
             return redirect("transfers:job", job.pk)
+        _learn_names(forms)
         summary = _summary(forms)
         if action != "save":
             verb, _, name = action.partition("-")
@@ -131,7 +132,7 @@ def _page(
         "steps": steps,
         "summary": summary,
         "failed": action == "save",
-        "names": _names(forms),
+        "names": {side: getattr(forms.row, f"{side}_name") for side in SIDES},
         "examples": _examples(forms, data),
         "fields": FIELDS,
         "may_add_schedule": len(forms.further) < MOST_FURTHER,
@@ -230,18 +231,15 @@ def _summary(forms: Forms) -> str:
     return describing.paragraph(forms.row, forms.schedules())
 
 
-def _names(forms: Forms) -> dict[str, str]:
-    """What the chosen collections are called, as far as that is stored."""
-    row = forms.row
-    found = {"source": row.source_name, "destination": row.destination_name}
-    stored = Job.objects.filter(pk=row.pk).first()
+def _learn_names(forms: Forms) -> None:
+    """What the chosen collections are called, as the service account sees them."""
+    account = forms.job.cleaned_data.get("service_account")
     for side in SIDES:
-        is_same = stored is not None and getattr(
-            stored, f"{side}_collection"
-        ) == getattr(row, f"{side}_collection")
-        if stored is not None and not is_same:
-            found[side] = ""
-    return found
+        chosen = forms.job.cleaned_data.get(f"{side}_collection")
+        name = ""
+        if account is not None and chosen is not None:
+            name = form_checks.name_at_a_glance(account, chosen)
+        setattr(forms.row, f"{side}_name", name[:255])
 
 
 def _examples(forms: Forms, data: QueryDict | None) -> dict[str, str]:

@@ -211,8 +211,13 @@ def run(request: SignedInRequest, pk: UUID) -> HttpResponse:
 
 
 def options_of(found: Run) -> list[str]:
-    if found.inputs.get("kind") == Job.Kind.LIST:
-        return []
+    given = found.inputs
+    if given.get("kind") == Job.Kind.LIST:
+        words = describing.part_of_tree(
+            given["recursive"], given.get("depth"), given.get("filters") or {}
+        )
+        part = words.strip(" ,")
+        return [f"{part[:1].upper()}{part[1:]}"] if part else []
     return options_in_words(found.inputs.get("options", {}))
 
 

@@ -230,6 +230,21 @@ def test_a_step_is_looked_at_and_nothing_is_stored(browser, service_account):
     assert not Job.objects.exists()
 
 
+def test_collections_are_called_by_their_names_before_anything_is_saved(
+    browser, service_account, sandbox
+):
+    page = look(browser, service_account, "summary")
+    said = page[page.index('id="summary"') :]
+    assert "on Nightly harvest drop box to" in said
+    assert seed.HARVEST not in said
+    asked = len(sandbox.requests("/endpoint/*"))
+    assert asked == 2
+    look(browser, service_account, "summary")
+    assert len(sandbox.requests("/endpoint/*")) == asked
+    page = look(browser, service_account, "summary", source_collection=seed.GROUP_USERS)
+    assert f"on {seed.GROUP_USERS} to" in page
+
+
 def test_a_secret_that_does_not_work_is_said_at_its_step(browser):
     account = make_service_account(secret="not this one", for_all_staff=True)
     page = look(browser, account, "account")
@@ -421,7 +436,7 @@ def test_a_form_that_is_not_filled_in_is_not_asked_about(
     page = look(browser, service_account, "preflight", source_path="")
     assert "Fill in the steps above first" in page
     assert "This field is required" in page
-    assert sandbox.requests("/v0.10/*") == []
+    assert sandbox.requests("/endpoint/*/ls") == []
 
 
 def test_a_slow_globus_does_not_hold_the_page(browser, service_account, monkeypatch):
