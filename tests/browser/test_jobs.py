@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from sandbox import seed
+from tests.browser.test_axe import problems
+
 
 def fill_in(page, name):
     page.get_by_label("Name", exact=True).fill(name)
@@ -49,3 +52,76 @@ def test_the_form_works_without_script_on_a_phone(page_of, site):
     page.get_by_role("heading", name="without script").wait_for()
     page.get_by_role("button", name="Run now").click()
     page.get_by_role("heading", name="Run of without script").wait_for()
+
+
+def check_all_of_it(page):
+    page.get_by_role("button", name="Check all of it").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Nothing stands in the way of this job.").wait_for()
+
+
+def test_a_schedule_is_added_and_removed_by_keyboard(page_of, site):
+    page = page_of("grace")
+    page.goto(f"{site.url}/jobs/new/")
+    fill_in(page, "by keyboard")
+    page.evaluate("window.sameDocument = true")
+    page.get_by_role("button", name="Add a schedule").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("group", name="Schedule 2").wait_for()
+    page.keyboard.press("Enter")  # the focus is where it was
+    third = page.get_by_role("group", name="Schedule 3")
+    third.get_by_label("Cron line").fill("30 12 * * 6")
+    page.get_by_role("button", name="Remove schedule 2").focus()
+    page.keyboard.press("Enter")
+    third.wait_for(state="detached")
+    second = page.get_by_role("group", name="Schedule 2")
+    assert second.get_by_label("Cron line").input_value() == "30 12 * * 6"
+    check_all_of_it(page)
+    assert page.evaluate("window.sameDocument")
+    assert page.get_by_label("Name", exact=True).input_value() == "by keyboard"
+    assert problems(page) == []
+    page.get_by_role("button", name="Save the job").click()
+    page.get_by_role("heading", name="by keyboard").wait_for()
+    page.get_by_text("Every Saturday at 12:30 Europe/London").first.wait_for()
+
+
+def test_schedules_and_the_preflight_work_without_script_on_a_phone(page_of, site):
+    page = page_of(
+        "grace", java_script_enabled=False, viewport={"width": 390, "height": 844}
+    )
+    page.goto(f"{site.url}/jobs/new/")
+    fill_in(page, "schedules without script")
+    page.get_by_role("button", name="Add a schedule").click()
+    second = page.get_by_role("group", name="Schedule 2")
+    second.get_by_label("Cron line").fill("30 12 * * 6")
+    page.get_by_role("button", name="Show the next ten").click()
+    assert page.locator("ol.due > li").count() == 10
+    check_all_of_it(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.get_by_role("button", name="Remove schedule 2").click()
+    assert page.get_by_role("group", name="Schedule 2").count() == 0
+    page.get_by_role("button", name="Save the job").click()
+    page.get_by_role("heading", name="schedules without script").wait_for()
+
+
+def test_whom_to_let_in_is_copied_by_one_click(page_of, site):
+    page = page_of("grace", permissions=["clipboard-read", "clipboard-write"])
+    page.goto(f"{site.url}/jobs/new/")
+    fill_in(page, "for the clipboard")
+    page.get_by_label("Source collection’s ID").fill(seed.VAULT)
+    page.get_by_label("Source path").fill("/keys/")
+    page.get_by_role("button", name="Check all of it").click()
+    step = page.locator("#step-preflight")
+    step.get_by_role("button", name="Copy").first.click()
+    step.get_by_role("button", name="Copied").wait_for()
+    identity = step.locator("[data-copy-text]").first.inner_text()
+    assert identity.endswith("@clients.auth.globus.org")
+    assert page.evaluate("navigator.clipboard.readText()") == identity
+
+
+def test_the_calendar_offers_the_zone_of_the_browser(page_of, site):
+    page = page_of("grace", timezone_id="Europe/Paris")
+    page.goto(f"{site.url}/jobs/calendar/?zone=UTC")
+    page.get_by_role("link", name="In Europe/Paris").click()
+    page.get_by_text(", in Europe/Paris").wait_for()
+    assert page.get_by_role("link", name="In Europe/Paris").count() == 0
