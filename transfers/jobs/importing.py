@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts.models import ServiceAccount, User
 from portal.globus.errors import NotFound, PermissionDenied, PortalError
-from transfers.jobs import exchange, form_checks, saving
+from transfers.jobs import form_checks, incoming, saving
 from transfers.jobs.models import Job
 from transfers.jobs.permissions import accounts_open_to
 from transfers.jobs.schedules import BadSchedule
@@ -15,8 +15,8 @@ def take_in(text: str | bytes, *, by: User, name: str = "") -> Job:
 
     :raises CannotImport: everything that is wrong, each as a sentence
     """
-    parts = exchange.read(
-        exchange.parsed(text),
+    parts = incoming.read(
+        incoming.parsed(text),
         owner=by,
         name=name,
         accounts=lambda: accounts_open_to(by),
@@ -24,12 +24,12 @@ def take_in(text: str | bytes, *, by: User, name: str = "") -> Job:
     job = parts.job
     problems = _unknown_collections(job, job.service_account)
     if problems:
-        raise exchange.CannotImport(problems)
+        raise incoming.CannotImport(problems)
     job.enabled = False
     try:
         return saving.store(parts, by=by)
     except BadSchedule as err:
-        raise exchange.CannotImport([*err.problems.values()]) from err
+        raise incoming.CannotImport([*err.problems.values()]) from err
 
 
 def _unknown_collections(job: Job, account: ServiceAccount) -> list[str]:

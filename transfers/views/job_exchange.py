@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import audit, webhooks
 from accounts.views import SignedInRequest
-from transfers.jobs import exchange, exporting, importing
+from transfers.jobs import exporting, importing, incoming
 from transfers.jobs.exporting import FORMATS
 from transfers.jobs.permissions import Action
 from transfers.views.staff import for_staff, open_job
@@ -48,13 +48,13 @@ def take_in(request: SignedInRequest) -> HttpResponse:
         file = request.FILES.get("file")
         given: Any = text
         if file is not None:
-            too_long = (file.size or 0) > exchange.LARGEST_DOCUMENT
-            given = b"x" * (exchange.LARGEST_DOCUMENT + 1) if too_long else file.read()
+            too_long = (file.size or 0) > incoming.LARGEST_DOCUMENT
+            given = b"x" * (incoming.LARGEST_DOCUMENT + 1) if too_long else file.read()
         try:
             job = importing.take_in(given, by=request.user, name=name[:100])
-        except exchange.CannotImport as err:
+        except incoming.CannotImport as err:
             problems = err.problems
-            if isinstance(given, bytes) and len(given) <= exchange.LARGEST_DOCUMENT:
+            if isinstance(given, bytes) and len(given) <= incoming.LARGEST_DOCUMENT:
                 text = given.decode(errors="replace")
         else:
             messages.success(request, f"The job “{job.name}” is here, switched off.")

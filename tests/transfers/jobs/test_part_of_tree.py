@@ -210,7 +210,7 @@ def test_it_comes_in_elsewhere_as_it_went_out(job, grace):
 )
 def test_a_document_that_is_wrong_is_refused_with_a_sentence(job, grace, part, words):
     document = json.loads(exporting.as_json(job)) | {"name": "x"} | part
-    with pytest.raises(importing.exchange.CannotImport, match=words):
+    with pytest.raises(importing.incoming.CannotImport, match=words):
         importing.take_in(json.dumps(document), by=grace)
 
 

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.models import User
 from portal.globus.errors import PortalError
 from transfers.jobs import describing, exporting, importing, pausing, permissions
-from transfers.jobs.exchange import CannotImport
+from transfers.jobs.incoming import CannotImport
 from transfers.jobs.models import Hold, Job, Run
 from transfers.jobs.permissions import Action
 from transfers.jobs.searching import HEAVY
