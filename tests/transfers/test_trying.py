@@ -123,6 +123,34 @@ def test_one_file(as_ada, filled):
     assert "1 new entry" in trial.says
 
 
+def test_several_picks(as_ada, filled, sandbox):
+    sandbox.generate(seed.LAPTOP, "/more/in", 3)
+    items = ["/Documents/paper.tex", "/many/", "/more/in/"]
+    form = filled | {"item": items, "rule_name": ["*7.dat"]}
+    address, trial = ask(as_ada, form)
+    trials.execute(trial.pk)
+    trial.refresh_from_db()
+    assert trial.state == "done", trial.says
+    page = text_of(as_ada.get(address))
+    for name in ("/Documents/paper.tex", "/more/in/", "/many/"):
+        assert name in page
+    source = Inventory.objects.get(trial=trial, part="source")
+    assert source.files == 1 + 27 + 3
+    assert source.bytes_new > 0
+
+
+def test_the_lines_of_a_batch(as_ada, filled):
+    text = "/Documents/paper.tex one.tex\n/Documents/nothing.tex two.tex\n/many/ m/\n"
+    form = filled | {"mode": "text", "batch_text": text, "rule_name": [""]}
+    _, trial = ask(as_ada, form)
+    trials.execute(trial.pk)
+    trial.refresh_from_db()
+    assert trial.state == "done", trial.says
+    assert "nothing.tex (item 2)" in trial.says
+    source = Inventory.objects.get(trial=trial, part="source")
+    assert source.files == 31
+
+
 def test_it_says_that_it_stopped_early(as_ada, filled, monkeypatch, sandbox):
     sandbox.generate(seed.LAPTOP, "/deep/a", 5)
     sandbox.generate(seed.LAPTOP, "/deep/a/below", 5)
@@ -133,6 +161,18 @@ def test_it_says_that_it_stopped_early(as_ada, filled, monkeypatch, sandbox):
     page = text_of(as_ada.get(address))
     assert "Not all of the source could be read" in page
     assert "The listing stopped at 3 entries" in page
+
+
+def test_a_folder_that_is_closed_is_left_out_and_said(as_ada, filled, sandbox):
+    sandbox.generate(seed.LAPTOP, "/deep/shut", 2)
+    form = filled | {"origin_path": "/deep/", "rule_name": [""]}
+    address, trial = ask(as_ada, form)
+    refused = {"code": "EndpointPermissionDenied", "message": "Denied"}
+    # the first listing is that of the folder above
+    sandbox.fault("/endpoint/*/ls", status=403, body=refused, skip=1, times=1)
+    trials.execute(trial.pk)
+    page = text_of(as_ada.get(address))
+    assert "You may not read it" in page
 
 
 def test_it_is_stopped_by_its_person(as_ada, filled):

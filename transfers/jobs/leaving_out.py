@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from accounts.models import User
 from portal.globus.errors import (
     CollectionUnavailable,
     NotADirectory,
@@ -28,6 +29,9 @@ def why_unread(
         return ""
     if "SizeLimit" in getattr(err, "code", ""):
         return "It holds more entries than Globus lists, which is 100,000."
+    if isinstance(err, PermissionDenied):
+        is_person = isinstance(reader.principal, User)
+        return f"{'You' if is_person else 'The service account'} may not read it."
     for kind, sentence in _LEFT_OUT.items():
         if isinstance(err, kind):
             return sentence
@@ -37,7 +41,6 @@ def why_unread(
 
 
 _LEFT_OUT: dict[type[PortalError], str] = {
-    PermissionDenied: "The service account may not read it.",
     NotFound: "It was gone, or hidden, when it was to be read.",
     NotADirectory: "It was no folder any more when it was to be read.",
     Refused: "Globus did not accept its path.",
