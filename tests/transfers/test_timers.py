@@ -10,9 +10,10 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.clients import timers_client
 from portal.globus.errors import UnexpectedAnswer
 from sandbox import seed
-from tests.flows import button, consent, go_on, scopes_asked
+from tests.flows import button, consent, go_on, person, scopes_asked
 from tests.sandbox.waiting import until
 from transfers import timers
 from transfers.models import AskedTimer
@@ -99,6 +100,23 @@ def test_what_is_wrong_with_the_transfer_is_said_in_its_form(as_ada):
     )
     assert "New transfer" in page
     assert "This is not sent yet" in page
+
+
+def test_a_deadline_does_not_go_with_repeating(as_ada):
+    data = {**TRANSFER, "deadline": "2099-01-01T00:00", "do": "repeat"}
+    page = text_of(as_ada.post("/timers/new/", data))
+    assert "Every run would have to end by this one moment" in page
+
+
+def test_filters_and_mail_come_along_into_a_timer(as_ada, sandbox, form):
+    rules = {"rule_what": ["exclude", "include"], "rule_name": ["*.tmp", "keep"]}
+    page = as_ada.post("/timers/new/", {**TRANSFER, **rules, "do": "repeat"})
+    assert text_of(page).count('name="rule_name"') == 2
+    address = make(as_ada, sandbox, {**form, **rules, "globus_mail": ["failed"]})
+    client = timers_client(person("ada"))
+    document = timers.one(client, UUID(address.split("/")[2])).document
+    assert [rule["name"] for rule in document["filter_rules"]] == ["*.tmp", "keep"]
+    assert document["notify_on_succeeded"] is False
 
 
 def test_a_timer_is_made_runs_and_is_looked_after(as_ada, sandbox, form):

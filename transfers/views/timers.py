@@ -111,6 +111,9 @@ def new(request: SignedInRequest) -> HttpResponse:
     data = request.POST.copy()
     draft = sending.judged(request, data)
     transfer_form = draft.form
+    if transfer_form.is_valid() and transfer_form.cleaned_data["deadline"]:
+        says = "Every run would have to end by this one moment. Leave it empty."
+        transfer_form.add_error("deadline", says)
     if not transfer_form.is_valid():
         return sending.shown(draft)
     form = (
