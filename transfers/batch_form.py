@@ -7,6 +7,7 @@ with a line, the line stays for correction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -20,7 +21,7 @@ from transfers.submission import Item
 
 #: rows of a table; with all rules and options they still fit into a form (W08)
 MOST_ROWS = 20
-#: longer ones could not be kept while somebody signs in again
+#: as JSON, as which it is kept while somebody signs in again (``accounts.pending``)
 LONGEST_TEXT = 150_000
 MODES = ("table", "text")
 KINDS = {"": "Globus finds out", "dir": "A folder", "file": "A file"}
@@ -106,12 +107,13 @@ _COLUMNS = ("source", "destination", "kind")
 
 
 def of_text(text: str) -> Sheet:
-    if len(text) > LONGEST_TEXT:
+    if len(json.dumps(text)) > LONGEST_TEXT:
         says = (
             f"These are more than {LONGEST_TEXT:,} characters, which a form cannot "
-            "keep. Split it, or name a folder instead of its files."
+            "keep; those that are not Latin count several times. Split it, or name a "
+            "folder instead of its files."
         )
-        return Sheet("text", text[:LONGEST_TEXT], trouble=says)
+        return Sheet("text", text, trouble=says)
     found = batch.parse(text)
     problems = found.problems or _meeting(found.lines, found.numbers)
     return Sheet("text", text, (), found.lines, found.numbers, tuple(problems))

@@ -537,8 +537,21 @@ def test_a_batch_that_is_too_long_is_refused_and_one_of_thousands_is_not(
     lines = "".join(f"in{n % 2}/{n}.dat out/{n}.dat\n" for n in range(4000))
     form = filled | {"mode": "text", "batch_text": lines}
     assert len(sent(as_ada, form)["DATA"]) == 4000
-    answer = as_ada.post(NEW, form | {"batch_text": lines * 3})
-    assert "which a form cannot keep" in " ".join(said(answer))
+    for text in (lines * 3, "ø" * 30_000 + " b\n"):
+        answer = as_ada.post(NEW, form | {"batch_text": text})
+        assert "which a form cannot keep" in " ".join(said(answer))
+        assert fields(answer)["batch_text"] == [text]
+
+
+def test_the_longest_batch_outlives_a_session(as_ada, filled, sandbox):
+    text = "".join(f"a{n}/ä{n}.dat b/{n}.dat\n" for n in range(4200))
+    Session.objects.all().delete()
+    answer = as_ada.post(NEW, filled | {"mode": "text", "batch_text": text})
+    where = answer["Location"].partition("next=")[2]
+    back = sign_in(as_ada, sandbox, "ada", next=where)
+    done = go_on(as_ada, as_ada.get(back["Location"]))
+    assert done.status_code == 302, said(done)
+    assert Transfer.objects.get().items_count == 4200
 
 
 # --- sent again with changes
