@@ -17,12 +17,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import timedelta
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
-
-import requests
 
 from bench.figures import Figure
 from bench.portal import portal
@@ -32,6 +30,7 @@ from bench.submitting import (
     client_of_ada,
     kill,
     tasks_of,
+    wait_for_web,
     without_stored_ids,
 )
 from portal.demo import free_ports
@@ -89,7 +88,7 @@ class Run:
         self.sandbox.set(running_tasks=20)
         self.web = self.start("web")
         self.worker = self.start("worker")
-        self.wait_for_web()
+        wait_for_web(self.port)
 
     # --- processes
 
@@ -113,19 +112,6 @@ class Run:
     def stop(self) -> None:
         for process in (self.web, self.worker):
             kill(process)
-
-    def wait_for_web(self) -> None:
-        limit = time.monotonic() + 60
-        while time.monotonic() < limit:
-            with suppress(requests.RequestException):
-                requests.get(
-                    f"http://127.0.0.1:{self.port}/healthz",
-                    headers={"Host": "localhost:8000"},
-                    timeout=5,
-                )
-                return
-            time.sleep(0.1)
-        raise RuntimeError("The web process does not answer")
 
     # --- the submissions, some at once
 
@@ -206,7 +192,7 @@ class Run:
     def kill_web(self) -> None:
         kill(self.web)
         self.web = self.start("web")
-        self.wait_for_web()
+        wait_for_web(self.port)
 
     def restart_a_dead_worker(self) -> None:
         """As whoever runs the processes does; one may end when Redis goes away."""

@@ -121,6 +121,20 @@ class Browser:
             time.sleep(0.2)
 
 
+def wait_for_web(port: int) -> None:
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        with suppress(requests.RequestException):
+            requests.get(
+                f"http://127.0.0.1:{port}/healthz",
+                headers={"Host": "localhost:8000"},
+                timeout=5,
+            )
+            return
+        time.sleep(0.1)
+    raise RuntimeError("The web process does not answer")
+
+
 def kill(process: subprocess.Popen[bytes]) -> None:
     """-9, with all that it started."""
     import signal

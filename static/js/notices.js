@@ -19,7 +19,8 @@ function look() {
     try {
       await fetchAndShow();
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // else the network is away
+      // The network is away, or the page is being left; the next look comes.
+      if (!(error instanceof TypeError) && error.name !== "AbortError") throw error;
     }
   });
 }

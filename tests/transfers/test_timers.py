@@ -142,6 +142,32 @@ def test_a_timer_is_made_runs_and_is_looked_after(as_ada, sandbox, form):
     assert as_ada.get(address).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("plan", "words", "goes_on"),
+    [
+        ({"repeats": "once"}, "Once.", False),
+        ({"ends": "never"}, "Every day.", True),
+        ({"ends": "runs", "runs": "1"}, "Every day, 1 time.", False),
+        ({"every": "2", "unit": "weeks", "ends": "never"}, "Every 2 weeks.", True),
+        ({"ends": "until", "until": "tomorrow"}, "Every day, until ", True),
+    ],
+)
+def test_every_kind_of_plan_is_made_and_ends_when_it_should(
+    as_ada, sandbox, form, plan, words, goes_on
+):
+    if plan.get("until"):
+        moment = datetime.fromtimestamp(sandbox.now(), UTC) + timedelta(days=1, hours=1)
+        plan = plan | {"until": f"{moment:%Y-%m-%dT%H:%M}", "zone": "UTC"}
+    address = make(as_ada, sandbox, {**form, **plan})
+    assert words in text_of(as_ada.get(address))
+    until(lambda: runs_in(as_ada.get(address)) == 1, "the first run")
+    ended = "Ended" in text_of(as_ada.get(address))
+    assert ended is not goes_on
+    if plan.get("until"):
+        sandbox.advance(86_400 * 3)
+        until(lambda: "Ended" in text_of(as_ada.get(address)), "its end")
+
+
 def test_a_form_that_arrives_twice_makes_one_timer(as_ada, sandbox, form):
     first = make(as_ada, sandbox, form)
     assert make(as_ada, sandbox, form) == first
