@@ -44,6 +44,35 @@ def live(
     return response
 
 
+#: all that ``version_of`` looks at; ``says`` and ``is_stalled`` are made of these
+VERSION_COLUMNS = (
+    "status",
+    "waiting_reason",
+    "last_error",
+    "error_code",
+    "cancel_asked_at",
+    "cancel_wanted_at",
+    "nice_status",
+    "is_ok",
+    "is_paused",
+    "fault_since",
+    "moved_at",
+    "sent_at",
+    "missed_polls",
+    "files",
+    "files_transferred",
+    "files_skipped",
+    "subtasks_skipped_errors",
+    "bytes_transferred",
+    "bytes_per_second",
+    "faults",
+    "deadline",
+    "label",
+    "blocked_by",
+    "checked_at",
+)
+
+
 def version_of(transfers: Iterable[Transfer]) -> str:
     """Changes whenever something changes that a page shows of these."""
     now = timezone.now()
