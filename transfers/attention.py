@@ -15,7 +15,7 @@ from accounts.models import Token, User, Webhook
 from portal.globus.requirements import Kind
 from transfers import stalls
 from transfers.jobs.permissions import jobs_open_to
-from transfers.models import Run, Transfer, TransferQuerySet, TroubledTimer
+from transfers.models import Job, Run, Transfer, TransferQuerySet, TroubledTimer
 from transfers.templatetags.places import changed_again_url
 
 #: A failure that nobody looked after is news for this long.
@@ -45,7 +45,7 @@ def matters(user: User) -> list[Matter]:
     found = [*_dead_sign_ins(user), *_transfers(user), *_timers(user)]
     found += _webhook(user)
     if user.is_staff:
-        found += [*_failed_runs(user), *_credentials(user)]
+        found += [*_failed_runs(user), *_credentials(user), *_webhooks_of_jobs(user)]
     return sorted(found, key=lambda matter: not matter.is_urgent)
 
 
@@ -84,6 +84,23 @@ def _webhook(user: User) -> Iterator[Matter]:
             fix=reverse("accounts:notification_webhook_on"),
             fix_words="Switch it on again",
         )
+
+
+def _webhooks_of_jobs(user: User) -> Iterator[Matter]:
+    for job in _deaf_jobs(user).select_related("webhook")[:MOST]:
+        assert job.webhook is not None
+        yield Matter(
+            title=f"The webhook of the job “{job.name}” is switched off",
+            says=f"Message after message did not arrive. {job.webhook.off_because}",
+            since=job.webhook.off_at,
+            link=reverse("transfers:job_webhook", args=[job.pk]),
+            way_on="Set it anew",
+            is_urgent=False,
+        )
+
+
+def _deaf_jobs(user: User) -> QuerySet[Job]:
+    return Job.objects.filter(owner=user, webhook__off_at__isnull=False)
 
 
 def _dead_webhooks(user: User) -> QuerySet[Webhook]:
@@ -128,6 +145,7 @@ def count(user: User) -> int:
     if user.is_staff:
         found += _unwell_runs(user).count()
         found += broken_credentials.broken_for(user).count()
+        found += _deaf_jobs(user).count()
     return found
 
 

@@ -11,7 +11,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import broken_credentials, credential_check, outbox, service_accounts
+from accounts import (
+    broken_credentials,
+    credential_check,
+    outbox,
+    service_accounts,
+    webhooks,
+)
 from accounts.models import OutboxMessage, ServiceAccountRole
 from portal.globus.errors import CredentialRefused
 from sandbox import seed
@@ -270,6 +276,23 @@ def test_a_failed_run_is_shown_to_those_who_may_see_its_job(db):
     assert titles(make_user(is_staff=True)) == []
 
 
+def test_the_webhook_of_a_job_that_takes_nothing_is_shown_until_it_is_set_anew(db):
+    owner = make_user(is_staff=True)
+    hook, _ = webhooks.make("https://hooks.example.org/x", by=owner)
+    job = make_job(owner=owner, name="nightly", webhook=hook)
+    assert titles(owner) == []
+    for _ in range(webhooks.MOST_FAILURES):
+        webhooks.note_outcome(hook, "It answered 500.")
+    assert titles(owner) == ["The webhook of the job “nightly” is switched off"]
+    assert titles(make_user(is_staff=True)) == []
+    browser = Client()
+    browser.force_login(owner, backend="accounts.sign_in.GlobusSignIn")
+    browser.post(
+        f"/jobs/{job.pk}/webhook/", {"do": "set", "url": "https://hooks.example.org/y"}
+    )
+    assert titles(owner) == []
+
+
 def test_the_badge_costs_a_fixed_number_of_queries(db, django_assert_max_num_queries):
     user = make_user(is_staff=True)
     account = make_service_account()
@@ -280,7 +303,7 @@ def test_the_badge_costs_a_fixed_number_of_queries(db, django_assert_max_num_que
         make_run(
             make_job(account, owner=user), state="failed", finished_at=timezone.now()
         )
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         attention.count(user)
     browser = Client()
     browser.force_login(user, backend="accounts.sign_in.GlobusSignIn")
