@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -75,20 +76,37 @@ def _earlier(inventory: Inventory, known: Known) -> settling.Earlier | None:
     )
 
 
+class _Earlier(NamedTuple):
+    """An inventory of the job, as far as it is looked at."""
+
+    pk: UUID
+    state: str
+    run_state: str
+    collection: UUID
+    path: str
+    rules: dict[str, Any]
+    created_at: datetime
+    entries: int
+    gone: int
+    folders_unread: int
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state == Inventory.State.READY
+
+
 @dataclass(frozen=True)
 class Known:
     """The inventories of a job that there are, the newest first; read once a run."""
 
-    inventories: list[Inventory]
+    inventories: list[_Earlier]
 
     @classmethod
     def of(cls, job_id: UUID) -> Known:
         rows = Inventory.objects.filter(job=job_id, part=Inventory.Part.RUN)
-        return cls(
-            [
-                *rows.select_related("run").only(*_LOOKED_AT).order_by("-created_at"),
-            ]
-        )
+        columns = [name.replace("run_", "run__") for name in _Earlier._fields]
+        found = rows.order_by("-created_at").values_list(*columns)
+        return cls([_Earlier(*row) for row in found])
 
     def before(self, inventory: Inventory) -> Inventory | None:
         """The newest that looked at the same place by the same rules."""
@@ -99,35 +117,28 @@ class Known:
                 and each.created_at < inventory.created_at
                 and (each.collection, each.path, each.rules) == place
             ):
-                return each
+                return Inventory(
+                    pk=each.pk,
+                    state=each.state,
+                    entries=each.entries,
+                    gone=each.gone,
+                    folders_unread=each.folders_unread,
+                )
         return None
 
     def forget(self) -> None:
         """Old ones, and what runs have left that ended before theirs was ready."""
-        ready = [each for each in self.inventories if each.is_ready]
+        ready = [each.pk for each in self.inventories if each.is_ready]
         gone = [
             each.pk
             for each in self.inventories
-            if not each.is_ready and each.run is not None and each.run.is_finished
+            if not each.is_ready and each.run_state in Run.FINISHED
         ]
         if len(ready) >= KEPT + SPARE:
-            gone += [each.pk for each in ready[KEPT - 1 :]]
+            gone += ready[KEPT - 1 :]
         if gone:
             with transaction.atomic():
                 Inventory.objects.filter(pk__in=gone).delete()
-
-
-_LOOKED_AT = (
-    "state",
-    "collection",
-    "path",
-    "rules",
-    "created_at",
-    "entries",
-    "gone",
-    "folders_unread",
-    "run__state",
-)
 
 
 def facts(inventory: Inventory) -> dict[str, Any]:
