@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from portal.globus.errors import GlobusUnreachable
 from sandbox import seed
 from tests.factories import make_job, make_run
 from tests.transfers.jobs.test_runs import execute, states
@@ -432,3 +434,93 @@ def test_the_walk_asks_the_database_as_often_for_a_large_folder(
     run = runs.run_now(job, by=None)
     with django_assert_max_num_queries(95):
         runs.execute(run.pk)
+
+
+# --- a list that is one answer
+
+
+def test_a_list_of_one_answer_is_stored_with_the_end_of_its_run(
+    tree, job, django_assert_max_num_queries
+):
+    for number in range(3):
+        tree(str(number))
+    inventory_of(job)
+    run = runs.run_now(job, by=None)
+    with django_assert_max_num_queries(17):
+        runs.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.inventory.entries, run.inventory.folders_read) == (
+        "succeeded",
+        3,
+        1,
+    )
+    assert run.inventory.compared_with is not None
+    assert not InventoryFolder.objects.exists()
+
+
+def test_a_worker_that_was_taken_over_stores_no_list(tree, job, monkeypatch):
+    tree("a")
+    run = runs.run_now(job, by=None)
+    real = listing.Known.of
+
+    def taken_over(job_id):
+        Run.objects.update(claimed_at=timezone.now() + timedelta(seconds=1))
+        return real(job_id)
+
+    monkeypatch.setattr(listing.Known, "of", taken_over)
+    runs.execute(run.pk)
+    run.refresh_from_db()
+    assert run.state == "preparing"
+    assert not Inventory.objects.exists()
+    assert states(run)[-1] == "preparing"
+
+
+# --- several folders at once
+
+
+def test_a_walk_asks_for_several_folders_at_once_and_no_more(service_account):
+    job = make_job(service_account, source_path="/x/", recursive=True)
+    run = make_run(job, state="preparing")
+    inventory = started(run)
+    folders = [{"name": f"d{number}", "type": "dir"} for number in range(24)]
+    together = threading.Barrier(walking.AT_ONCE)
+    asking, most = [], []
+
+    def answer(path, offset):
+        if path == "/x/":
+            return folders
+        asking.append(path)
+        most.append(len(asking))
+        together.wait(timeout=20)  # breaks if fewer ask
+        asking.remove(path)
+        return files(["a"])
+
+    walk_with(inventory, run, answer)
+    assert max(most) <= walking.AT_ONCE
+    assert (inventory.folders_read, inventory.files) == (25, 24)
+
+
+def test_what_was_asked_for_when_one_failed_is_kept(service_account):
+    job = make_job(service_account, source_path="/x/", recursive=True)
+    run = make_run(job, state="preparing")
+    inventory = started(run)
+    both = threading.Barrier(2)
+    is_down = [True]
+
+    def answer(path, offset):
+        if path == "/x/":
+            return [{"name": name, "type": "dir"} for name in "ab"]
+        if is_down:
+            both.wait(timeout=20)
+            if path == "/x/a/":
+                raise GlobusUnreachable
+        return files(["one"])
+
+    with pytest.raises(GlobusUnreachable):
+        walk_with(inventory, run, answer)
+    inventory.refresh_from_db()
+    assert (inventory.folders_read, inventory.files) == (2, 1)
+    is_down.clear()
+    client = walk_with(inventory, run, answer)
+    assert [path for path, _ in client.asked] == ["/x/a/"]
+    assert inventory.files == 2

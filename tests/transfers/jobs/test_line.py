@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from tests.factories import (
@@ -497,3 +498,60 @@ def test_a_worker_that_waits_for_globus_holds_no_connection(account, messages, g
     globus.answers("GET", "operation/endpoint/[-0-9a-f]+/ls", answer)
     runs.execute(run.pk)
     assert held == [None]
+
+
+# --- one message, several runs
+
+
+def test_a_worker_goes_on_with_the_next_without_a_message(account, messages):
+    asked = ask(side_by_side(account, source_path="/sensors/"), 3)
+    sent = len(messages())
+    runs.execute_next(asked[0].pk)
+    assert {Run.objects.get(pk=run.pk).state for run in asked} == {"succeeded"}
+    assert len(messages()) == sent
+
+
+def test_a_worker_leaves_the_rest_to_a_message_after_a_moment(
+    account, messages, monkeypatch
+):
+    monkeypatch.setattr(runs, "GO_ON_SECONDS", -1.0)
+    asked = ask(side_by_side(account, source_path="/sensors/"), 3)
+    sent = len(messages())
+    runs.execute_next(asked[0].pk)
+    assert Run.objects.filter(state="succeeded").count() == 1
+    assert messages()[sent:] == [("execute_run", str(asked[1].pk))]
+
+
+def test_a_mistake_of_ours_leaves_the_rest_to_a_message(account, messages, monkeypatch):
+    asked = ask(side_by_side(account, source_path="/sensors/"), 2)
+    sent = len(messages())
+
+    def breaks(run):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(runs, "_carry_out", breaks)
+    with pytest.raises(ZeroDivisionError):
+        runs.execute_next(asked[0].pk)
+    assert messages()[sent:] == [("execute_run", str(asked[1].pk))]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_claims_of_two_accounts_do_not_wait_for_each_other():
+    """They read the same collection, which nothing limits."""
+    first, second = (make_service_account(client_id=uuid4()) for _ in range(2))
+    ask(side_by_side(first), 1)
+    (other,) = ask(side_by_side(second), 1)
+    with transaction.atomic():
+        assert claiming.take() is not None
+        taken_meanwhile = []
+
+        def claim():
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '5s'")
+            taken_meanwhile.append(claiming.take())
+            connection.close()
+
+        thread = threading.Thread(target=claim)
+        thread.start()
+        thread.join()
+    assert taken_meanwhile == [other]
