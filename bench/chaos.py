@@ -6,11 +6,15 @@ import base64
 import json
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
+
+import redis
 
 from bench.figures import Figure
 from bench.ledger import make_jobs
@@ -22,14 +26,15 @@ if TYPE_CHECKING:
     from tests.stack import Stack
 
 JOBS = int(os.environ.get("BENCH_JOBS", "20"))
-#: how often each message is delivered
+#: how often each message is delivered, at once
 DELIVERED = 10
-WORKERS = 4
-ROUNDS = 40
+ROUNDS = 60
+#: so that the servers go while something is under way
+RESTART_AFTER_SECONDS = 0.2
 
 
 def chaos() -> Iterator[Figure]:
-    with portal() as stack:
+    with portal(durable=True) as stack:
         yield _Chaos(stack).run()
 
 
@@ -37,13 +42,14 @@ class _Chaos:
     """A virtual hour, three hours ago, with real workers' functions in threads."""
 
     def __init__(self, stack: Stack) -> None:
-        import redis
         from django.conf import settings
         from django.utils import timezone
 
         from sandbox import seed
 
         self.stack = stack
+        self.restarts = 0
+        self.interrupted = 0
         self.redis = redis.Redis.from_url(settings.REDIS_URL)
         begin = timezone.now() - timedelta(hours=3)
         self.now = begin.replace(second=0, microsecond=0)
@@ -66,7 +72,8 @@ class _Chaos:
         )
         self.minutes(2)
         self.minutes(2, mishap=self.redis.flushall)
-        self.minutes(2, mishap=self.lose_connections)
+        self.minutes(1, mishap=self.restart)
+        self.minutes(2, while_they_work=self.restart)
         self.now += timedelta(minutes=10)  # no beat at all
         self.minutes(1)
         self.tick(self.now + timedelta(hours=1))  # a clock that is fast, and one slow
@@ -76,22 +83,30 @@ class _Chaos:
         return self.figure()
 
     def minutes(
-        self, count: int, *, mishap: Callable[[], object] | None = None
+        self,
+        count: int,
+        *,
+        mishap: Callable[[], object] | None = None,
+        while_they_work: Callable[[], object] | None = None,
     ) -> None:
+        """Each with two beats.
+
+        :param mishap: what happens while they are at it, and again afterwards
+        """
+        meanwhile = while_they_work or mishap
         for _ in range(count):
             self.now += timedelta(minutes=1)
-            beats = [
-                threading.Thread(target=self.tick, args=[self.now]) for _ in range(2)
-            ]
-            for beat in beats:
-                beat.start()
-            if mishap is not None:
-                mishap()
-            for beat in beats:
-                beat.join()
-            if mishap is not None:
-                mishap()
-            self.work()
+            beats = [partial(self.tick, self.now)] * 2
+            self.together([*beats, *([mishap] if mishap else [])])
+            self.together([self.work, *([meanwhile] if meanwhile else [])])
+        self.work()
+
+    def together(self, actions: list[Callable[[], object]]) -> None:
+        threads = [threading.Thread(target=action) for action in actions]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
 
     def tick(self, now: datetime) -> None:
         from django.db import Error, connection
@@ -100,79 +115,83 @@ class _Chaos:
 
         with suppress(Error):  # the next tick comes
             fire_due(now=now)
-        connection.close()
-
-    def lose_connections(self) -> None:
-        """What a restart of PostgreSQL does to whoever is connected."""
-        from django.db import connection
-
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
-            )
-
-    def work(self) -> None:
-        """Delivers what is in the queue, each message ten times."""
-        raws = self.redis.lrange("celery", 0, -1)
-        self.redis.delete("celery")
-        hints = [hint for raw in raws if (hint := _hint(raw))] * DELIVERED
-        pending = iter(hints)
-        lock = threading.Lock()
-
-        def worker() -> None:
-            from django.db import Error, connection
-
-            from transfers import tasks
-
-            while True:
-                with lock:
-                    hint = next(pending, None)
-                if hint is None:
-                    break
-                with suppress(Error):
-                    tasks.execute_run(hint)
+        with suppress(Error):
             connection.close()
 
-        threads = [threading.Thread(target=worker) for _ in range(WORKERS)]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
+    def restart(self) -> None:
+        """PostgreSQL really goes, and comes back; Redis with it, and has forgotten."""
+        time.sleep(RESTART_AFTER_SECONDS)  # let the others be at it
+        self.stack.restart_servers()
+        self.restarts += 1
+
+    def work(self) -> None:
+        """Delivers what is in the queue, each message ten times at once."""
+        try:
+            raws = self.redis.lrange("celery", 0, -1)
+            self.redis.delete("celery")
+        except redis.RedisError:
+            return  # it is being restarted; the sweep sends again
+        hints = [hint for raw in raws if (hint := _hint(raw))]
+        for hint in hints:
+            self.together([partial(self.deliver, hint)] * DELIVERED)
+
+    def deliver(self, hint: str) -> None:
+        from django.db import Error, connection
+
+        from transfers import tasks
+
+        try:
+            tasks.execute_run(hint)
+        except Error:  # as a worker that was interrupted: the sweep takes over
+            self.interrupted += 1
+        finally:
+            with suppress(Error):
+                connection.close()
 
     def finish(self) -> None:
+        from django.db import Error, connection
         from django.utils import timezone
 
         from transfers import sweeping
         from transfers.jobs.models import Run
 
+        with suppress(Error):
+            connection.close()  # it is from before the restarts
         later = timezone.now()
         for _ in range(ROUNDS):
             if not Run.objects.unfinished().exists():
                 return
             later += timedelta(minutes=2)
-            sweeping.sweep(now=later)
+            with suppress(Error):  # connections from before the restart
+                sweeping.sweep(now=later)
             self.work()
 
     def figure(self) -> Figure:
-        from transfers.jobs.models import Run, Schedule
+        from django.db.models import Sum
 
-        ends = Schedule.objects.values_list("next_run_at", flat=True)
+        from transfers.jobs.models import Run, RunStep, Schedule
+
+        moments = Schedule.objects.values_list("next_run_at", flat=True)
         wanted = sum(
-            int((end - self.begin).total_seconds()) // 60 - 1 for end in ends if end
+            int((end - self.begin).total_seconds()) // 60 - 1 for end in moments if end
         )
         runs = Run.objects.all()
         states = Counter(runs.values_list("state", flat=True))
         silent = runs.filter(says="").count()
         listings = len(self.stack.sandbox.requests("*/ls"))
         missing = wanted - runs.count()
-        twice = listings - states["succeeded"]
+        # A list whose worker was interrupted is asked for again; nothing else may be.
+        attempts = runs.aggregate(found=Sum("attempts"))["found"] or 0
+        ends = RunStep.objects.filter(state__in=Run.FINISHED)
+        twice = max(0, listings - attempts) + ends.count() - runs.count()
+        retaken = attempts - states["succeeded"]
         told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         ended = {"succeeded", "skipped"}
         return Figure(
-            "Redis wiped, connections cut, two beats, none for ten minutes, clock "
-            "± 1 h, each message ten times",
-            f"{told}; {missing} missing, {twice} twice, {silent} without a reason",
+            f"Redis wiped, PostgreSQL restarted {self.restarts} times, two beats, none "
+            "for ten minutes, clock ± 1 h, each message ten times at once",
+            f"{told}; {missing} missing, {twice} twice, {silent} without a reason; "
+            f"{self.interrupted} deliveries interrupted, {retaken} runs taken over",
             f"{wanted} due times; Celery alone loses what Redis loses",
             runs.count() / wanted,
             "0 missing, 0 twice, 0 without a reason",
