@@ -98,8 +98,23 @@ class _Chaos:
             self.now += timedelta(minutes=1)
             beats = [partial(self.tick, self.now)] * 2
             self.together([*beats, *([mishap] if mishap else [])])
+            if while_they_work:
+                self.send_again()
             self.together([self.work, *([meanwhile] if meanwhile else [])])
         self.work()
+
+    def send_again(self) -> None:
+        """What two sweeps do: the first meets connections from before the restart."""
+        from django.db import Error, connection
+        from django.utils import timezone
+
+        from transfers import sweeping
+
+        for minutes in (2, 4):
+            with suppress(Error):
+                sweeping.sweep(now=timezone.now() + timedelta(minutes=minutes))
+            with suppress(Error):
+                connection.close()
 
     def together(self, actions: list[Callable[[], object]]) -> None:
         threads = [threading.Thread(target=action) for action in actions]
