@@ -10,6 +10,7 @@ from uuid import UUID
 from globus_sdk import MISSING, TransferClient
 
 from portal.globus.errors import UnexpectedAnswer, globus_errors
+from transfers.storable import storable_text
 
 #: What ``endpoint_search`` can be narrowed to, and the words for it.
 SCOPES = {
@@ -177,8 +178,9 @@ def _collection(row: Any) -> Collection:
 
 
 def _text(row: Mapping[str, Any], key: str) -> str:
+    """Stored with transfers and jobs; none of them is an id."""
     value = row.get(key)
-    return value if isinstance(value, str) else ""
+    return storable_text(value) if isinstance(value, str) else ""
 
 
 def _flag(value: Any) -> bool | None:

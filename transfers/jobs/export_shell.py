@@ -10,6 +10,7 @@ from transfers import submission
 from transfers.jobs.export_comment import comment, zone_of
 from transfers.jobs.models import DEEPEST, Job
 from transfers.jobs.path_fields import pieces
+from transfers.shell_words import quoted as in_a_shell
 
 _SYNC = {0: "exists", 1: "size", 2: "mtime", 3: "checksum"}
 _FLAGS = {
@@ -78,7 +79,7 @@ def _transfer(job: Job) -> str:
 def _option_words(job: Job) -> list[str]:
     options = job.options
     label = submission.tidy_label(job.label or job.name)
-    words = [f"--label={shlex.quote(label)}"]
+    words = [f"--label={in_a_shell(label)}"]
     verifies = options.get("verify_checksum", True)
     words.append("--verify-checksum" if verifies else "--no-verify-checksum")
     words += [flag for name, flag in _FLAGS.items() if options.get(name)]
@@ -89,10 +90,10 @@ def _option_words(job: Job) -> list[str]:
     for rule in options.get("filter_rules", []):
         if rule.get("type") == "dir":
             continue
-        words.append(f"--{rule.get('method', 'exclude')}={shlex.quote(rule['name'])}")
+        words.append(f"--{rule.get('method', 'exclude')}={in_a_shell(rule['name'])}")
     for name in _LOCAL_USERS:
         if options.get(name):
-            words.append(f"--{name.replace('_', '-')}={shlex.quote(options[name])}")
+            words.append(f"--{name.replace('_', '-')}={in_a_shell(options[name])}")
     mails = [
         each
         for each in ("succeeded", "failed", "inactive")
@@ -104,7 +105,7 @@ def _option_words(job: Job) -> list[str]:
 
 
 def _place(collection_id: Any, path: str, job: Job) -> str:
-    return f"{collection_id}:{_shell_path(path, job, shlex.quote)}"
+    return f"{collection_id}:{_shell_path(path, job, in_a_shell)}"
 
 
 def _batch_line(item: Mapping[str, Any], job: Job) -> str:

@@ -17,6 +17,7 @@ from transfers.jobs import templates
 from transfers.jobs.events import EVENTS
 from transfers.jobs.models import Job, JobRole
 from transfers.jobs.permissions import accounts_open_to
+from transfers.templatetags.names import inert_text
 
 MOST_GROUPS = 60
 ACCESS = [
@@ -205,7 +206,7 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
         for group in self.groups:
             role = has.get(group.pk)
             self.fields[f"group_{group.pk}"] = forms.ChoiceField(
-                label=group.name,
+                label=inert_text(group.name),
                 choices=ACCESS,
                 required=False,
                 initial=_access(role) if role else "",

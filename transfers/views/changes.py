@@ -6,7 +6,6 @@ Each page works by itself. It gets what was picked from the files page
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -25,6 +24,7 @@ from transfers.changing import BadName
 from transfers.models import Transfer
 from transfers.paths import BadPath, normalised
 from transfers.picking import FolderChanged, NothingPicked, Picked
+from transfers.shell_words import quoted
 from transfers.views.collections import name_of
 from transfers.views.files import asked_by_script
 from transfers.views.panes import back
@@ -253,7 +253,7 @@ def copy(request: SignedInRequest, picked: Picked) -> HttpResponse:
 def _command(collection_id: UUID, path: str, is_folder: bool) -> str:
     verb = "ls" if is_folder else "stat"
     end = "/" if is_folder else ""
-    return f"globus {verb} {_quoted(f'{collection_id}:{path}{end}')}"
+    return f"globus {verb} {quoted(f'{collection_id}:{path}{end}')}"
 
 
 def _transfer_commands(
@@ -267,33 +267,16 @@ def _transfer_commands(
         return []
     commands = []
     for path, is_folder in paths:
-        source = _quoted(f"{picked.collection_id}:{path}")
-        arrives = _quoted(f"{other}:{folder}{path.rpartition('/')[2]}")
+        source = quoted(f"{picked.collection_id}:{path}")
+        arrives = quoted(f"{other}:{folder}{path.rpartition('/')[2]}")
         recursive = "--recursive " if is_folder else ""
         commands.append(f"globus transfer {recursive}{source} {arrives}")
     return commands
 
 
-def _quoted(text: str) -> str:
-    """For a shell of the person's own; odd characters by their numbers, not raw."""
-    if text.isprintable():
-        return shlex.quote(text)
-    marked = "".join(_escaped(each) for each in text)
-    return f"$'{marked}'"
-
-
-def _escaped(character: str) -> str:
-    if character in "'\\":
-        return f"\\{character}"
-    if character.isprintable():
-        return character
-    data = character.encode("utf-8", "surrogatepass")
-    return "".join(f"\\x{byte:02x}" for byte in data)
-
-
 def _plain(path: str) -> str:
     """One line of plain text; odd characters as in a shell's word."""
-    return path if path.isprintable() else _quoted(path)
+    return path if path.isprintable() else quoted(path)
 
 
 def about(request: SignedInRequest, picked: Picked) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from transfers import collections, sharing
 from transfers.collections import Collection
 from transfers.forms import LookMixin, PathField
 from transfers.sharing import May, Rule, Whom
+from transfers.templatetags.names import inert_text
 
 MAYS = [(May.READ, "read"), (May.WRITE, "read and write")]
 EVERYONE = {
@@ -104,7 +105,10 @@ class ShareForm(ChangeForm):
         self.notify_email = ""
         field = self.fields["group"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", "Choose…"), *((each.id, each.name) for each in mine)]
+        field.choices = [
+            ("", "Choose…"),
+            *((each.id, inert_text(each.name)) for each in mine),
+        ]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
