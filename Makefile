@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8000
 
-.PHONY: venv cli demo test lint bench faults browser lock
+.PHONY: venv cli demo test lint bench faults browser screenshots lock
 
 venv: $(VENV)/.stamp
 
@@ -52,6 +52,10 @@ bench: venv
 
 faults: venv
 	$(PY) -m bench --faults $(if $(ONLY),--only $(ONLY))
+
+# The pictures in docs/images.
+screenshots: venv browser
+	$(PY) -m tests.browser.for_docs
 
 # Writes the lock files anew from requirements*.in. Needs uv.
 lock:

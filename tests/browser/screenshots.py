@@ -5,14 +5,16 @@ Each page is taken wide and light, wide and dark, and as on a phone.
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page
 
 from sandbox import seed
+from tests.browser import pages
 from tests.browser.admin_pages import admin_pages
 from tests.browser.send_states import states
 from tests.browser.site import (
@@ -120,6 +122,7 @@ def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]
             page.goto(site.url + RESEARCHER["upload"])
             give_consent(page, site)
         yield from visit(page, site, RESEARCHER, variant, only)
+        yield from visit(page, site, others(pages.RESEARCHER), variant, only)
         if not made:
             made = yield from prepare(page, site)
         yield from visit(page, site, made, variant, only)
@@ -129,6 +132,8 @@ def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]
         page = context.new_page()
         sign_in(page, site, "grace")
         yield from visit(page, site, STAFF, variant, only)
+        yield from visit(page, site, others(pages.MANAGER), variant, only)
+        yield from visit(page, site, others(pages.OF_STAFF), variant, only)
         if not ran:
             ran = yield from run_jobs(page, site)
         yield from visit(page, site, ran, variant, only)
@@ -139,6 +144,16 @@ def shots(site: Site, browser: Browser, only: str) -> Iterator[tuple[str, Page]]
         sign_in(page, site, "root")
         yield from visit(page, site, admin_pages(page, site), variant, only)
         context.close()
+
+
+def others(places: Sequence[str]) -> dict[str, str]:
+    """Pages of ``pages`` that have no name here; ``test_every_page`` misses none."""
+    named = {*RESEARCHER.values(), *STAFF.values(), *FIRST.values()}
+    return {
+        f"page-{re.sub('[^a-z0-9]+', '-', place).strip('-')[:80]}": place
+        for place in places
+        if place not in named and "{" not in place
+    }
 
 
 def visit(

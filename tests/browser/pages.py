@@ -1,0 +1,130 @@
+"""Which pages the browser tests look at; ``test_every_page`` holds it to the routes.
+
+An address is looked at as the person in whose list it stands. ``{job}`` and the like
+stand for what a test makes first.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from sandbox import seed
+from tests import routes
+from transfers.collections import SCOPES
+
+RUN = "/projects/spring-campaign/runs/2026-03-01/"
+_PANES = f"/files/?origin_id={seed.RESEARCH}&origin_path={RUN}"
+_OTHER = f"destination_id={seed.RESEARCH}&destination_path=/projects/"
+_OF_RESEARCH = f"/collections/{seed.RESEARCH}"
+_OF_SHARED = f"/collections/{seed.SHARED}"
+
+ANYBODY = ("/login/", "/complete/globus/?state=wrong&code=x")
+RESEARCHER = (
+    "/",
+    *(f"/collections/?scope={scope}" for scope in SCOPES),
+    "/collections/?q=tutorial&scope=all",
+    "/collections/?q=nosuchthing&scope=all",
+    "/collections/?q=tutorial&into=destination&beside=origin_id%3D1",
+    f"{_OF_RESEARCH}/",
+    f"/collections/{seed.CLINICAL}/",
+    f"/collections/{seed.LAPTOP}/upload/",
+    f"{_OF_RESEARCH}/upload/?path=/home/ada/",
+    f"{_OF_RESEARCH}/preview/?path=/projects/spring-campaign/README.md",
+    f"{_OF_RESEARCH}/preview/?path={RUN}quality.csv",
+    f"{_OF_RESEARCH}/preview/?path={RUN}reads.fastq.gz",
+    f"{_OF_RESEARCH}/preview/?path=/nowhere",
+    "/bookmarks/",
+    f"/bookmarks/new/?collection_id={seed.RESEARCH}&path={RUN}",
+    "/bookmarks/{bookmark}/",
+    "/files/",
+    f"{_PANES}&panes=2",
+    f"{_PANES}&{_OTHER}",
+    f"{_PANES}&columns=bytes,rights,user,group&origin_hidden=1",
+    f"/files/?origin_id={seed.RESEARCH}&origin_path=/projects/odd names/",
+    f"/files/?origin_id={seed.RESEARCH}&origin_path=/nowhere/",
+    f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={RUN}&{_OTHER}",
+    "/transfers/",
+    "/timers/",
+    "/groups/",
+    "/attention/",
+    "/account/",
+    "/account/consents/",
+    "/account/take-back/",
+    "/account/delete/",
+    "/nothing-here/",
+)
+#: pages that a form of the files page leads to
+WITH_PICKS = ("copy", "delete", "download", "new-folder", "rename", "size")
+#: who manages a guest collection
+MANAGER = (
+    f"{_OF_SHARED}/",
+    f"{_OF_SHARED}/sharing/",
+    _OF_SHARED + "/sharing/{rule}/",
+    _OF_SHARED + "/sharing/{rule}/remove/",
+)
+#: these have tests of their own (``test_axe``, ``test_watching``, ``test_trials``)
+OF_STAFF = (
+    "/jobs/",
+    "/jobs/new/",
+    "/jobs/import/",
+    "/jobs/waiting/",
+    "/jobs/calendar/",
+    "/jobs/figures/",
+    *(f"/jobs/{{job}}/{end}" for end in ("", "edit/", "duplicate/", "webhook/")),
+    *(f"/jobs/{{job}}/{end}" for end in ("export/globus/", "preflight/", "dry-run/")),
+    *(f"/jobs/runs/{{run}}/{end}" for end in ("", "again/")),
+)
+OF_TRANSFERS = ("/transfers/{transfer}/",)
+
+#: no page: a file, a part of a page, data for a script, or an answer that leads on
+NO_PAGES = {
+    *("accounts:begin", "accounts:sign_out", "accounts:another", "accounts:pending"),
+    *("accounts:download", "accounts:groups_csv", "accounts:answer_invitation"),
+    *("accounts:end_session", "accounts:end_other_sessions"),
+    *("healthz", "readyz", "metrics"),
+    *("transfers:overview", "transfers:activity_rows", "transfers:csv"),
+    *("transfers:rows", "transfers:numbers", "transfers:refresh"),
+    *("transfers:download", "transfers:raw", "transfers:upload_file"),
+    *("transfers:bookmark_remove", "transfers:progress", "transfers:instead"),
+    *("transfers:way_on", "transfers:resume", "transfers:task_files_csv"),
+    *("transfers:timer_pause", "transfers:timer_resume", "transfers:timer_rename"),
+    *("transfers:jobs_bulk", "transfers:job_hold", "transfers:run_now"),
+    *("transfers:job_remove", "transfers:run_progress"),
+    *("transfers:trial_progress", "transfers:trial_cancel", "transfers:trial_csv"),
+    *("transfers:trial_jsonl", "transfers:inventory_csv"),
+    *("transfers:inventory_jsonl", "transfers:inventory_unread"),
+}
+#: pages that no browser test looks at yet
+NOT_YET = {
+    *("transfers:cancel", "transfers:cancel_many", "transfers:edit"),
+    *("transfers:again", "transfers:task_files", "transfers:run_cancel"),
+    *("transfers:timer", "transfers:timer_new", "transfers:timer_delete"),
+    *("transfers:inventories", "transfers:inventory"),
+}
+
+
+def shown() -> set[str]:
+    """Names of the routes that the lists are about."""
+    lists = (ANYBODY, RESEARCHER, MANAGER, OF_STAFF, OF_TRANSFERS)
+    forms = [f"/files/{name}/" for name in WITH_PICKS]
+    return names_of([*(each for one in lists for each in one), *forms])
+
+
+def names_of(addresses: Iterable[str]) -> set[str]:
+    from django.urls import Resolver404, resolve
+
+    some = str(uuid.UUID(int=1))
+    kinds = dict.fromkeys(("bookmark", "rule", "job", "run", "transfer"), some)
+    found = set()
+    for each in addresses:
+        try:
+            found.add(resolve(urlsplit(each.format(**kinds)).path).view_name)
+        except Resolver404:
+            continue  # the page for what is not there
+    return found
+
+
+def all_pages() -> set[str]:
+    return routes.of_the_portal() - NO_PAGES
