@@ -13,6 +13,7 @@ from transfers.jobs import ledger, planning
 from transfers.jobs.holds import hold, release
 from transfers.jobs.ledger import fire_due
 from transfers.jobs.models import Hold, Run, Schedule
+from transfers.jobs.previews import next_of_all
 from transfers.jobs.schedules import preview, rhythm_of
 
 NOW = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
@@ -75,6 +76,21 @@ def test_what_fires_is_what_was_previewed(db):
         now += timedelta(minutes=7)
         fire_due(now=now)
     assert [at for at, _ in rows(schedule.job)][:10] == [each.at for each in shown]
+
+
+def test_what_fires_of_two_schedules_is_what_was_previewed(db):
+    """Over a change of the clocks, in two zones, and with moments that they share."""
+    begin = datetime(2026, 3, 8, 0, tzinfo=UTC)
+    job = make_job(overlap_policy="allow")
+    rows_of_it = [
+        make_schedule(job, now=begin, cron="30 */6 * * *", zone="America/New_York"),
+        make_schedule(job, now=begin, cron="30 4 * * *", zone="UTC"),
+    ]
+    shown = next_of_all(map(rhythm_of, rows_of_it), begin)
+    assert any("it is one run" in due.note for due in shown)
+    for due in shown:
+        fire_due(now=due.at)
+    assert [moment for moment, _ in rows(job)] == [due.at for due in shown]
 
 
 def test_two_schedules_that_name_one_moment_make_one_run(db):

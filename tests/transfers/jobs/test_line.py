@@ -18,6 +18,7 @@ from tests.factories import (
     make_transfer,
     make_user,
 )
+from transfers import attention
 from transfers.jobs import beating, claiming, explaining, runs, stopping
 from transfers.jobs.aftermath import pause_before
 from transfers.jobs.holds import hold, release
@@ -320,6 +321,8 @@ def test_a_run_that_kills_three_workers_is_stopped_and_not_retried(account, mess
     assert (run.state, run.error_code) == ("failed", "PoisonRun")
     assert "3 workers died" in run.says
     assert not run.children.exists()
+    (matter,) = attention.matters(make_user(is_staff=True))
+    assert run.says in matter.says
 
 
 def test_a_dead_worker_is_noticed_in_two_minutes_and_taken_over_in_three(
@@ -478,6 +481,23 @@ def test_a_deleted_collection_is_a_sentence(sandbox, kind):
     assert run.state == "failed"
     assert gone in run.says
     assert "collection" in run.says
+
+
+def test_a_collection_that_is_deleted_meanwhile_is_a_sentence(sandbox):
+    account = make_service_account()
+    (run,) = ask(make_job(account))
+    gone = {
+        "code": "EndpointDeleted",
+        "message": f"Endpoint '{run.source_collection}' has been deleted",
+    }
+    sandbox.fault("/endpoint/*/ls", status=404, body=gone)
+    runs.execute(run.pk)
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert run.says == (
+        f"The collection {run.source_collection} has been deleted. Choose another one "
+        "in the job."
+    )
 
 
 def test_a_hint_of_nobody_starts_nothing(account):

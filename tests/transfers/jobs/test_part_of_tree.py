@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from sandbox import seed
@@ -222,6 +224,17 @@ def test_a_version_of_before_is_not_a_change(job):
     del first.content["depth"], first.content["filters"]
     first.save()
     assert versions.record(job, by=None) is None
+
+
+def test_the_shell_shows_it(job):
+    job.depth, job.filters = 2, FILTERS
+    job.save()
+    out = StringIO()
+    call_command("jobs", "show", job.name, stdout=out)
+    assert "2 levels deep, files like *.csv, without tmp" in out.getvalue()
+    out = StringIO()
+    call_command("jobs", "show", job.name, "--json", stdout=out)
+    assert json.loads(out.getvalue())["filters"] == FILTERS
 
 
 def test_the_exported_command_goes_as_deep(job):
