@@ -247,6 +247,29 @@ def test_the_exported_command_goes_as_deep(job):
     assert "# The command lists everything" in text
 
 
+@pytest.mark.parametrize("depth", [1, 2, None])
+def test_the_official_cli_lists_as_deep(tree, job, stack, tmp_path, depth):
+    tree("one/two/three/four/five/c.csv")
+    job.depth = depth
+    job.save()
+    done = subprocess.run(
+        ["sh", "-c", exporting.as_shell(job)],
+        capture_output=True,
+        text=True,
+        env={
+            **stack.environment,
+            "HOME": str(tmp_path),
+            "PATH": f"{ROOT / '.venv-cli/bin'}:/usr/bin:/bin",
+            "GLOBUS_CLI_CLIENT_ID": seed.HARVEST_CLIENT_ID,
+            "GLOBUS_CLI_CLIENT_SECRET": seed.HARVEST_CLIENT_SECRET,
+        },
+    )
+    assert done.returncode == 0, done.stderr
+    found = {line.rstrip("/") for line in done.stdout.split()}
+    assert found == listed(job)
+    assert len(found) == (depth or 6)
+
+
 def test_the_exported_script_lists_the_same(tree, job, stack, tmp_path):
     tree("a.csv")
     tree("a.txt")
