@@ -190,7 +190,7 @@ def test_without_script(page_of, site):
     allow(page, site)
     page.get_by_role("button", name="Go on").click()
     # the form is as it was
-    assert page.get_by_text("quality.csv").is_visible()
+    page.get_by_text("quality.csv").wait_for()
     assert page.get_by_text("Globus Tutorial Collection 2").is_visible()
     page.get_by_label("Folder", exact=True).fill("/~/no-script/")
     page.get_by_role("button", name="Start the transfer").click()
