@@ -45,6 +45,7 @@ RESEARCHER = (
     f"/files/?origin_id={seed.RESEARCH}&origin_path=/projects/odd names/",
     f"/files/?origin_id={seed.RESEARCH}&origin_path=/nowhere/",
     f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={RUN}&{_OTHER}",
+    "/transfers/templates/",
     "/transfers/",
     "/timers/",
     "/groups/",
@@ -77,6 +78,12 @@ OF_STAFF = (
     *(f"/jobs/runs/{{run}}/{end}" for end in ("", "again/")),
 )
 OF_TRANSFERS = ("/transfers/{transfer}/",)
+#: and these, which ``test_sending`` goes through
+OF_SENDING = (
+    "/transfers/templates/{template}/",
+    "/transfers/templates/{template}/delete/",
+    "/transfers/dry-runs/{trial}/",
+)
 
 #: no page: a file, a part of a page, data for a script, or an answer that leads on
 NO_PAGES = {
@@ -95,6 +102,9 @@ NO_PAGES = {
     *("transfers:trial_progress", "transfers:trial_cancel", "transfers:trial_csv"),
     *("transfers:trial_jsonl", "transfers:inventory_csv"),
     *("transfers:inventory_jsonl", "transfers:inventory_unread"),
+    *("transfers:filter_preview", "transfers:own_dry_run_progress"),
+    *("transfers:own_dry_run_cancel", "transfers:own_dry_run_csv"),
+    "transfers:own_dry_run_jsonl",
 }
 #: pages that no browser test looks at yet
 NOT_YET = {
@@ -107,7 +117,7 @@ NOT_YET = {
 
 def shown() -> set[str]:
     """Names of the routes that the lists are about."""
-    lists = (ANYBODY, RESEARCHER, MANAGER, OF_STAFF, OF_TRANSFERS)
+    lists = (ANYBODY, RESEARCHER, MANAGER, OF_STAFF, OF_TRANSFERS, OF_SENDING)
     forms = [f"/files/{name}/" for name in WITH_PICKS]
     return names_of([*(each for one in lists for each in one), *forms])
 
@@ -116,7 +126,9 @@ def names_of(addresses: Iterable[str]) -> set[str]:
     from django.urls import Resolver404, resolve
 
     some = str(uuid.UUID(int=1))
-    kinds = dict.fromkeys(("bookmark", "rule", "job", "run", "transfer"), some)
+    kinds = dict.fromkeys(
+        ("bookmark", "rule", "job", "run", "transfer", "template", "trial"), some
+    )
     found = set()
     for each in addresses:
         try:
