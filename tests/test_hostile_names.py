@@ -33,7 +33,7 @@ from tests.transfers.jobs.test_inventories import started
 from transfers.jobs import notify, settling, trials
 from transfers.jobs.chunks import Row
 from transfers.jobs.events import EVENTS
-from transfers.models import Trial
+from transfers.models import TransferTemplate, Trial
 from transfers.submission import Item, document_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -143,7 +143,7 @@ def world(sandbox, visit, service_account, monkeypatch):
     inventory = started(run)
     names = sorted((NAME, "lone\ud800"))
     rows = [Row("/sensors/", name, "file", 1, 0) for name in names]
-    monkeypatch.setattr(settling, "_rows_here", lambda _: iter(rows))
+    monkeypatch.setattr(settling, "rows_here", lambda _: iter(rows))
     settling.settle(inventory, lambda: None, None)
     type(run).objects.filter(pk=run.pk).update(
         state="succeeded", says=TEXT, reason=TEXT[:200], finished_at=timezone.now()
@@ -151,6 +151,14 @@ def world(sandbox, visit, service_account, monkeypatch):
     bad = make_run(job, state="failed", finished_at=timezone.now(), says=TEXT)
     trial = trials.ask(job, Trial.Kind.PREFLIGHT, by=someone)
     type(trial).objects.filter(pk=trial.pk).update(state="failed", says=TEXT)
+    tried = Trial.objects.create(
+        user=someone,
+        kind=Trial.Kind.DRY_RUN,
+        inputs={"form": {"label": [NAME], "origin_path": [f"/{NAME}/"]}},
+        state="failed",
+        says=TEXT,
+    )
+    template = TransferTemplate.objects.create(user=someone, name=NAME[:100], fields={})
     group = Group.objects.create(name=NAME[:150])
     event = audit.record("job:run:fail", actor=someone, owner=service_account, job=TEXT)
     return {
@@ -163,6 +171,8 @@ def world(sandbox, visit, service_account, monkeypatch):
         "run": run.pk,
         "bad_run": bad.pk,
         "trial": trial.pk,
+        "tried": tried.pk,
+        "template": template.pk,
         "group": group.pk,
         "event": event.pk,
         "person": someone.pk,
@@ -274,6 +284,11 @@ def samples(world):
         "job_export": job | {"form": "globus"},
         **each(("trial_progress", "trial_cancel"), trial),
         **each(("trial_csv", "trial_jsonl"), trial),
+        **each(("template_rename", "template_delete"), {"pk": world["template"]}),
+        **{
+            f"own_dry_run{end}": {"pk": world["tried"]}
+            for end in ("", "_progress", "_cancel", "_csv", "_jsonl")
+        },
         **each(("run", "run_progress", "run_again"), bad),
         "run_cancel": bad,
         **each(
@@ -320,6 +335,7 @@ NOTHING_OF_OTHERS = {
     *("transfers:run_cancel", "transfers:run_now", "transfers:trial_cancel"),
     *("transfers:timer_pause", "transfers:timer_rename", "transfers:timer_resume"),
     *("transfers:timer_new", "transfers:way_on", "transfers:upload_file"),
+    *("transfers:filter_preview", "transfers:own_dry_run_cancel"),
     # Numbers only.
     "transfers:numbers",
 }
@@ -329,7 +345,8 @@ OF_PICKS = ("copy", "delete", "download_picked", "measure", "new_folder", "renam
 FILES = {
     *("accounts:download", "accounts:groups_csv", "transfers:csv"),
     *("transfers:inventory_csv", "transfers:inventory_jsonl"),
-    "transfers:inventory_unread",
+    *("transfers:inventory_unread", "transfers:own_dry_run_csv"),
+    "transfers:own_dry_run_jsonl",
 }
 
 
