@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
@@ -133,20 +134,31 @@ def _dead_sign_ins(user: User) -> Iterator[Matter]:
 
 
 def count(user: User) -> int:
-    """How many there are, for every page's header: a few indexed questions."""
+    """How many there are, for every page's header: one query."""
     now = timezone.now()
     mine = Transfer.objects.owned_by(user)
-    held = Token.objects.held_for(user)
-    found = int(held.filter(state=Token.State.NEEDS_SIGN_IN).exists())
+    dead = Token.objects.held_for(user).filter(state=Token.State.NEEDS_SIGN_IN)
     open_ones = mine.waiting() | mine.stalled(now) | _unmended(mine, now)
-    found += open_ones.order_by()[: MOST + 1].count()
-    found += TroubledTimer.objects.filter(user=user).count()
-    found += _dead_webhooks(user).count()
+    counted: list[QuerySet[Any]] = [
+        dead.order_by()[:1],
+        open_ones.order_by()[: MOST + 1],
+        TroubledTimer.objects.filter(user=user),
+        _dead_webhooks(user),
+    ]
     if user.is_staff:
-        found += _unwell_runs(user).count()
-        found += broken_credentials.broken_for(user).count()
-        found += _deaf_jobs(user).count()
-    return found
+        counted += [
+            _unwell_runs(user),
+            broken_credentials.broken_for(user),
+            _deaf_jobs(user),
+        ]
+    columns = [_Count(rows.values("pk")) for rows in counted]
+    found = User.objects.order_by().filter(pk=user.pk).values_list(*columns).first()
+    return sum(found or ())
+
+
+class _Count(Subquery):
+    template = "(SELECT count(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
 
 
 def _unmended(mine: TransferQuerySet, now: datetime) -> TransferQuerySet:

@@ -258,7 +258,7 @@ def test_the_page_says_how_much_longer_and_how_fast(browser, owner):
     page = text_of(browser.get(f"/transfers/{transfer.pk}/"))
     assert "5 to 6 minutes left, judging by the files" in page
     assert "2.0 KiB/s" in page
-    assert '<svg class="plot"' in page
+    assert '<svg class="plot plot-speed"' in page
     assert "As a table" in page
     assert " style=" not in page
 

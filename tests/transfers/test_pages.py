@@ -605,7 +605,8 @@ def test_lists_do_not_grow_in_queries(signed_in, django_assert_max_num_queries):
         make_transfer(owner, status=status, finished_at=timezone.now())
     browser.get("/")  # notes, once in a while, that somebody looks
     for address in ("/", "/transfers/", "/attention/"):
-        with django_assert_max_num_queries(12):
+        # The home page asks for volumes, timers and the webhook as well.
+        with django_assert_max_num_queries(13 if address == "/" else 12):
             browser.get(address)
 
 
