@@ -72,6 +72,7 @@ def peak_megabytes(pid: int) -> float:
 def _figures(stack: Stack, workers: Workers) -> Iterator[Figure]:
     from sandbox import seed
     from transfers.jobs import runs
+    from transfers.jobs.walking import AT_ONCE
 
     folders = 1 + DIRECTORIES + DIRECTORIES**2
     files = max(1, round(ENTRIES / folders))
@@ -117,8 +118,8 @@ def _figures(stack: Stack, workers: Workers) -> Iterator[Figure]:
         f"{again} (the rest took {walked:.0f} s)",
         f"a script that begins anew {known}",
         again / max(1, known),
-        "≤ 1",
-        again <= 1,
+        f"≤ {AT_ONCE}, those that were being asked for",
+        again <= AT_ONCE,
     )
     lost = _lost_or_doubled(found, expected)
     other = _inventory(compared)
