@@ -23,8 +23,8 @@ from django.http import HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from accounts import audit, outbox
-from accounts.models import ServiceAccount, User
+from accounts import audit, outbox, webhooks
+from accounts.models import OutboxMessage, ServiceAccount, User, Wishes
 from sandbox import seed
 from tests import routes
 from tests.factories import make_job, make_run, make_schedule, make_transfer
@@ -160,6 +160,17 @@ def world(sandbox, visit, service_account, monkeypatch):
     )
     template = TransferTemplate.objects.create(user=someone, name=NAME[:100], fields={})
     group = Group.objects.create(name=NAME[:150])
+    hook, _ = webhooks.make("https://hooks.example.org/x", by=someone)
+    Wishes.objects.create(user=someone, webhook=hook)
+    for number, whom in enumerate(({"user": someone}, {"webhook": hook})):
+        OutboxMessage.objects.create(
+            key=f"hostile:{number}",
+            state="sent",
+            subject=TEXT[:200],
+            path="/transfers/" if "user" in whom else "",
+            last_error=UNSEEN.sub("", SAID),
+            **whom,
+        )
     event = audit.record("job:run:fail", actor=someone, owner=service_account, job=TEXT)
     return {
         "grace": grace,
@@ -327,6 +338,8 @@ def from_lists(browser):
 NOTHING_OF_OTHERS = {
     *("accounts:another", "accounts:begin", "accounts:sign_in", "accounts:sign_out"),
     *("accounts:end_other_sessions", "accounts:end_session"),
+    *("accounts:notification_webhook", "accounts:notification_webhook_on"),
+    "accounts:notifications_shown",
     *("healthz", "readyz", "metrics"),
     # These lead elsewhere, or take nothing but a form.
     *("accounts:answer_invitation", "transfers:bookmark_remove", "transfers:instead"),
