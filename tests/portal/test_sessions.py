@@ -241,13 +241,16 @@ def test_s04_being_here_is_noted_every_five_minutes(clock):
 
 
 def test_s04_what_pages_ask_for_by_themselves_is_marked():
-    views = get_resolver("transfers.urls").reverse_dict
-    marked = {
-        view.__name__
-        for view in views
-        if callable(view) and getattr(view, "asked_by_page", False)
-    }
-    assert marked == {"overview", "progress", "rows", "run_progress"}
+    views = [
+        view
+        for urls in ("transfers.urls", "accounts.urls")
+        for view in get_resolver(urls).reverse_dict
+        if callable(view)
+    ]
+    marked = {view.__name__ for view in views if getattr(view, "asked_by_page", False)}
+    of_transfers = {"overview", "progress", "rows", "run_progress"}
+    of_notifications = {"deliveries", "new", "shown"}
+    assert marked == of_transfers | of_notifications
 
 
 def test_s04_a_tab_that_is_left_open_keeps_nobody_signed_in(clock):

@@ -10,7 +10,6 @@ from django.views.decorators.http import require_POST
 
 from accounts.views import SignedInRequest
 from portal.globus.errors import PortalError
-from portal.sessions import asked_by_page
 from transfers import filters
 from transfers.filter_preview import Preview, preview
 from transfers.folders import Asked, open_folder
@@ -19,7 +18,6 @@ from transfers.views.send_draft import Draft, draft
 
 
 @require_POST
-@asked_by_page
 def filter_preview(request: SignedInRequest) -> HttpResponse:
     """The part of the page that says what matches, while somebody writes the rules."""
     try:
