@@ -35,6 +35,7 @@ from accounts.clients import groups_client_with
 from accounts.models import User
 from accounts.secret import Secret
 from accounts.token_answers import is_token_entry
+from portal import current, sessions
 from portal.globus import scopes
 from portal.globus.errors import (
     AccountDisabled,
@@ -54,6 +55,14 @@ class GlobusSignIn(GlobusOpenIdConnect[Any]):
     requirement = Requirement()
     #: what was begun, or what came back
     attempt: Attempt | None = None
+
+    def get_user(self, user_id: Any) -> User | None:
+        """For each request of somebody signed in, who mostly came with the session.
+
+        Django then still holds the hash in the session against this user.
+        """
+        came = sessions.person_of(current.request(), user_id)
+        return came or super().get_user(user_id)
 
     def get_scope(self) -> list[str]:
         return self.requirement.sign_in_scopes

@@ -7,7 +7,10 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
 from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.base_session import AbstractBaseSession
+from django.contrib.sessions.base_session import (
+    AbstractBaseSession,
+    BaseSessionManager,
+)
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -78,6 +81,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.preferred_username or self.username
 
 
+class SessionManager(BaseSessionManager["Session"]):
+    """Reads a session together with its user, whom nearly every request needs next."""
+
+    def get_queryset(self) -> models.QuerySet[Session]:
+        return super().get_queryset().select_related("user")
+
+
 class Session(AbstractBaseSession):
     """A browser's session, tied to whoever signed in in it, so that it can be ended.
 
@@ -94,6 +104,8 @@ class Session(AbstractBaseSession):
     address = models.GenericIPAddressField(null=True)
     signed_in_at = models.DateTimeField(null=True)
     last_seen = models.DateTimeField(null=True)
+
+    objects: ClassVar[SessionManager] = SessionManager()
 
     class Meta(AbstractBaseSession.Meta):
         abstract = False

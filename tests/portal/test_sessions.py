@@ -388,6 +388,28 @@ def test_s05_a_request_under_way_does_not_bring_a_session_back():
     assert not is_in(browser)
 
 
+def test_the_user_who_comes_with_a_row_is_not_believed_over_its_data():
+    user, other = make_user(), make_user(is_staff=True)
+    browser = signed_in(user)
+    Session.objects.update(user=other)
+    answer = browser.get("/account/")
+    assert answer.wsgi_request.user == user
+
+
+def test_a_changed_password_still_ends_a_session_that_came_with_its_user():
+    user = make_user()
+    browser = signed_in(user)
+    user.set_unusable_password()
+    user.save()
+    assert not is_in(browser)
+
+
+def test_who_is_signed_in_costs_one_query(django_assert_num_queries):
+    browser = signed_in(make_user())
+    with django_assert_num_queries(2):  # the session with its user; the news
+        assert browser.get("/notifications/new/").status_code == 204
+
+
 def test_s05_a_person_who_is_deleted_is_out():
     user = make_user()
     browser = signed_in(user)
