@@ -185,12 +185,15 @@ def test_open_sessions_are_listed_and_ended_one_by_one():
 
 
 def test_a_session_of_somebody_else_is_not_ended():
-    ada, mallory = signed_in(make_user()), signed_in(make_user())
-    signed_in(User.objects.first())
+    user = make_user()
+    ada, phone = signed_in(user), signed_in(user, PHONE)
+    mallory = signed_in(make_user())
     shown = text_of(ada.get("/account/"))
     handle = shown.split('action="/account/sessions/')[1].partition('"')[0]
     assert mallory.post(f"/account/sessions/{handle}").status_code == 404
-    assert ada.get("/account/").status_code == 200
+    assert phone.get("/account/").status_code == 200
+    assert ada.post(f"/account/sessions/{handle}").status_code == 302
+    assert phone.get("/account/").status_code == 302
 
 
 def test_every_other_session_is_ended_at_once():
