@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.urls import reverse
 
 from accounts import telling
@@ -53,6 +55,17 @@ def broken_for(user: User) -> ServiceAccountQuerySet:
     return broken().filter(Q(pk__in=mine.values("pk")) | Q(owner=user))
 
 
+def in_reach(user: User, accounts: Sequence[ServiceAccount]) -> dict[UUID, UUID | None]:
+    """``{service account: its secret in use}``, of those that ``user`` can mend."""
+    mine = ServiceAccount.objects.open_to(user, Role.ROTATE, Role.MANAGE)
+    found = mine.filter(pk__in=[each.pk for each in accounts])
+    in_use = ServiceAccountSecret.objects.filter(
+        service_account=OuterRef("pk"), state=ServiceAccountSecret.State.ACTIVE
+    )
+    rows = found.order_by().values_list("pk", Subquery(in_use.values("pk")[:1]))
+    return dict(rows)
+
+
 def sweep(now: datetime) -> None:
     """Tells the owner and the administrators when one breaks; safe at any time."""
     newly = broken().filter(broken_told_at=None)
@@ -97,11 +110,19 @@ def _key(account: ServiceAccount, moment: datetime) -> str:
     return f"credential:{account.pk}:{moment:%Y%m%dT%H%M%S}"
 
 
-def page_of(account: ServiceAccount) -> str:
-    return reverse("admin:accounts_serviceaccount_secrets", args=[account.pk])
+def page_of(account: ServiceAccount, *, can_mend: bool = True) -> str:
+    """Who only answers for it may look at it, but not at its secrets."""
+    page = "secrets" if can_mend else "change"
+    return reverse(f"admin:accounts_serviceaccount_{page}", args=[account.pk])
 
 
 def _news(account: ServiceAccount, user: User, now: datetime) -> News:
+    can_mend = account.pk in in_reach(user, [account])
+    way_on = (
+        "Test it, or enter a new secret, here:"
+        if can_mend
+        else "An administrator can enter a new secret. You answer for it:"
+    )
     return News(
         user=user,
         event="failed",
@@ -109,8 +130,8 @@ def _news(account: ServiceAccount, user: User, now: datetime) -> News:
         subject=f"The secret of the service account “{account.name}” does not work",
         body=(
             "Globus Auth refuses it, so nothing that acts as this service account gets "
-            "on. Test it, or enter a new secret, here:"
+            f"on. {way_on}"
         ),
-        path=page_of(account),
+        path=page_of(account, can_mend=can_mend),
         facts={"service_account": {"id": str(account.pk), "name": account.name}},
     )

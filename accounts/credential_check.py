@@ -18,7 +18,7 @@ from django.utils import timezone
 from globus_sdk import AccessTokenAuthorizer, NativeAppAuthClient, TransferClient
 
 from accounts import audit
-from accounts.models import ServiceAccount, ServiceAccountSecret
+from accounts.models import ServiceAccount, ServiceAccountSecret, Token
 from accounts.portal_client import client_for
 from accounts.secret import Secret
 from accounts.token_answers import is_token, taken_apart
@@ -117,6 +117,8 @@ def check(
         ServiceAccountSecret.objects.filter(pk=row.pk).update(
             last_tested_at=timezone.now(), last_test_result=finding.verdict
         )
+        if finding.is_fine and row.state == ServiceAccountSecret.State.ACTIVE:
+            _let_go_on(row.service_account)
         audit.record(
             "service-account:secret:test",
             request=request,
@@ -127,6 +129,16 @@ def check(
             code=finding.detail,
         )
     return finding
+
+
+def _let_go_on(account: ServiceAccount) -> None:
+    """Globus takes the secret again: what it refused before need not wait longer."""
+    refused = Token.objects.filter(
+        service_account=account,
+        state=Token.State.BACKING_OFF,
+        last_error__startswith="CredentialRefused",
+    )
+    refused.update(next_try_at=timezone.now(), last_error="", failures=0)
 
 
 def _check(row: ServiceAccountSecret, folder: Folder | None) -> Finding:

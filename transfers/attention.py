@@ -15,7 +15,7 @@ from accounts import broken_credentials
 from accounts.models import Token, User, Webhook
 from portal.globus.requirements import Kind
 from transfers import stalls
-from transfers.jobs.permissions import jobs_open_to
+from transfers.jobs.permissions import Action, jobs_open_to
 from transfers.models import Job, Run, Transfer, TransferQuerySet, TroubledTimer
 from transfers.templatetags.places import changed_again_url
 
@@ -28,7 +28,8 @@ MOST = 50
 class Matter:
     """
     :ivar way_on: what the button says that leads to ``link``
-    :ivar fix: where the button is sent that leads to Globus at once; may be empty
+    :ivar fix: where the button is sent that mends it, or leads to Globus; may be empty
+    :ivar fix_fields: what is sent with it
     """
 
     title: str
@@ -39,6 +40,7 @@ class Matter:
     is_urgent: bool = True
     fix: str = ""
     fix_words: str = ""
+    fix_fields: tuple[tuple[str, str], ...] = ()
 
 
 def matters(user: User) -> list[Matter]:
@@ -109,14 +111,24 @@ def _dead_webhooks(user: User) -> QuerySet[Webhook]:
 
 
 def _credentials(user: User) -> Iterator[Matter]:
-    for account in broken_credentials.broken_for(user)[:MOST]:
-        yield Matter(
+    found = list(broken_credentials.broken_for(user)[:MOST])
+    in_reach = broken_credentials.in_reach(user, found)
+    for account in found:
+        can_mend = account.pk in in_reach
+        page = broken_credentials.page_of(account, can_mend=can_mend)
+        matter = Matter(
             title=f"The secret of the service account “{account.name}” does not work",
             says="Globus refuses it, so its jobs do not get on.",
             since=account.broken_told_at,
-            link=broken_credentials.page_of(account),
-            way_on="Enter a new secret",
+            link=page,
+            way_on="Enter a new secret" if can_mend else "Look at it",
         )
+        if secret := in_reach.get(account.pk):
+            fields = (("do", "test"), ("secret", str(secret)))
+            matter = replace(
+                matter, fix=page, fix_words="Test it again", fix_fields=fields
+            )
+        yield matter
 
 
 def _dead_sign_ins(user: User) -> Iterator[Matter]:
@@ -261,14 +273,26 @@ def _unwell_runs(user: User) -> QuerySet[Run]:
 def _failed_runs(user: User) -> Iterator[Matter]:
     """Jobs whose latest run failed; a later run that works mends it."""
     rows = _unwell_runs(user).defer("inputs", "result").select_related("job")
-    for run in rows[:MOST]:
+    found = list(rows[:MOST])
+    may_run = jobs_open_to(user, Action.RUN).filter(
+        pk__in={run.job_id for run in found}
+    )
+    runnable = set(may_run.values_list("pk", flat=True))
+    for run in found:
         has_failed = run.state == Run.State.FAILED
-        page = "transfers:run_again" if has_failed else "transfers:run"
         what = "failed" if has_failed else "is stalled"
-        yield Matter(
+        matter = Matter(
             title=f"The job “{run.job.name}” {what}",
             says=run.says or run.last_error,
             since=run.finished_at or run.created_at,
-            link=reverse(page, args=[run.pk]),
-            way_on="Run it again" if has_failed else "See why",
+            link=reverse("transfers:run", args=[run.pk]),
+            way_on="See why",
         )
+        if has_failed and run.job_id in runnable:
+            matter = replace(
+                matter,
+                fix=reverse("transfers:run_again", args=[run.pk]),
+                fix_words="Run it again",
+                fix_fields=(("do", Run.Lineage.SAME.value),),
+            )
+        yield matter

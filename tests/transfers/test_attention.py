@@ -26,7 +26,7 @@ from tests.flows import consent, go_on, person
 from tests.sandbox.waiting import until
 from tests.transfers.test_timers import PLAN, TRANSFER, make, text_of
 from transfers import attention, timer_checks
-from transfers.jobs.models import JobRole
+from transfers.jobs.models import JobRole, Run
 from transfers.models import TimerWatch, TroubledTimer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -229,6 +229,14 @@ def test_a_credential_that_is_refused_needs_those_who_can_mend_it(account, mailo
     assert matter.link == reverse(
         "admin:accounts_serviceaccount_secrets", args=[account.pk]
     )
+    # Who only answers for it is led to a page that opens, and offered no test.
+    [matter] = attention.matters(account.owner)
+    assert not matter.fix
+    browser = Client()
+    browser.force_login(account.owner, backend="accounts.sign_in.GlobusSignIn")
+    assert browser.get(matter.link).status_code == 200
+    [mail] = [each for each in mailoutbox if each.to == [account.owner.email]]
+    assert matter.link in mail.body
 
     service_accounts.replace_secret(account, seed.HARVEST_CLIENT_SECRET, by=root)
     assert titles(root) == []
@@ -245,6 +253,32 @@ def test_a_test_that_fails_counts_until_one_goes_well(account):
     secret.save()
     credential_check.check(secret)
     assert titles(account.owner) == []
+
+
+def press(user, matter):
+    """The one button of a matter, as the page sends it."""
+    browser = Client()
+    browser.force_login(user, backend="accounts.sign_in.GlobusSignIn")
+    page = browser.get("/attention/").content.decode()
+    assert f'action="{matter.fix}"' in page
+    for name, value in matter.fix_fields:
+        assert f'name="{name}" value="{value}"' in page
+    assert browser.post(matter.fix, dict(matter.fix_fields)).status_code == 302
+
+
+def test_one_click_tests_a_credential_again_and_mends_it(account):
+    root = make_user(is_staff=True, is_superuser=True)
+    use(account)
+    [matter] = attention.matters(root)
+    assert matter.fix_words == "Test it again"
+    press(root, matter)
+    assert titles(root) == [SAYS]
+
+    secret = account.secrets.get()
+    secret.seal(seed.HARVEST_CLIENT_SECRET)
+    secret.save()
+    press(root, matter)
+    assert titles(root) == []
 
 
 def test_a_network_that_is_away_says_nothing_about_a_credential(account, sandbox):
@@ -272,8 +306,27 @@ def test_a_failed_run_is_shown_to_those_who_may_see_its_job(db):
     )
     run = make_run(job, state="failed", finished_at=timezone.now(), says="No.")
     assert titles(owner) == ["The job “secret plans” failed"]
-    assert attention.matters(owner)[0].link.endswith(f"{run.pk}/again/")
+    [matter] = attention.matters(owner)
+    assert matter.fix_words == "Run it again"
     assert titles(make_user(is_staff=True)) == []
+
+    press(owner, matter)
+    repeat = Run.objects.get(parent=run)
+    assert (repeat.job, repeat.lineage) == (job, "same")
+    assert titles(owner) == []
+
+
+def test_who_may_only_see_a_job_is_not_offered_to_run_it(db):
+    from django.contrib.auth.models import Group
+
+    group = Group.objects.create(name="those")
+    job = make_job(name="plans")
+    JobRole.objects.create(job=job, group=group)
+    run = make_run(job, state="failed", finished_at=timezone.now(), says="No.")
+    looker = make_user(is_staff=True)
+    looker.groups.add(group)
+    [matter] = attention.matters(looker)
+    assert (matter.fix, matter.link) == ("", f"/jobs/runs/{run.pk}/")
 
 
 def test_the_webhook_of_a_job_that_takes_nothing_is_shown_until_it_is_set_anew(db):
