@@ -1,4 +1,4 @@
-"""A real worker is killed while somebody's webhook has not answered yet."""
+"""A real worker is killed while a webhook, or a mail server, has not answered yet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 from datetime import timedelta
+from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 from django.utils import timezone
@@ -57,11 +59,61 @@ def receiver(settings):
     thread.join()
 
 
+class MailServer(ThreadingTCPServer):
+    """Takes mails, but does not say so until it may (RFC 5321, as far as needed)."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self):
+        self.mails = []
+        self.may_answer = threading.Event()
+        super().__init__(("127.0.0.1", 0), MailHandler)
+
+
+class MailHandler(StreamRequestHandler):
+    def handle(self):
+        self.say("220 here")
+        for line in self.rfile:
+            verb = line[:4].upper()
+            if verb == b"DATA":
+                self.say("354 go on")
+                self.server.mails.append(self.mail())
+                self.server.may_answer.wait(60)
+            self.say("221 bye" if verb == b"QUIT" else "250 yes")
+
+    def mail(self):
+        lines = []
+        for line in self.rfile:
+            if line == b".\r\n":
+                break
+            lines.append(line)
+        return message_from_bytes(b"".join(lines))
+
+    def say(self, words):
+        try:
+            self.wfile.write(words.encode() + b"\r\n")
+        except OSError:
+            self.server.may_answer.wait(60)  # its client was killed
+
+
+@pytest.fixture
+def mail_server():
+    server = MailServer()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.may_answer.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
 @pytest.fixture
 def start_worker(messages, tmp_path):
     workers = []
 
-    def start():
+    def start(**environment):
         command = [sys.executable, "-m", "celery", "--app", "portal", "worker"]
         command += ["--pool", "threads", "--concurrency", "2"]
         command += ["--without-gossip", "--without-mingle"]
@@ -72,6 +124,7 @@ def start_worker(messages, tmp_path):
                 | {
                     "DATABASE_URL": database_url(),
                     "PORTAL_WEBHOOKS_TO_PRIVATE": "true",
+                    **environment,
                 },
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -119,3 +172,38 @@ def test_a_worker_killed_while_it_tells_leaves_one_message_told(receiver, start_
     assert len({*receiver.told}) == 1
     outbox.send_due(now=timezone.now() + outbox.CLAIM_LASTS)
     assert len(receiver.told) == 2
+
+
+def test_a_worker_killed_while_it_mails_leaves_one_message_mailed(
+    mail_server, start_worker
+):
+    person = make_user(email="emmy@uni.example")
+    make_transfer(person, status="FAILED", finished_at=timezone.now(), label="spring")
+    email_url = f"smtp://127.0.0.1:{mail_server.server_address[1]}"
+    victim = start_worker(EMAIL_URL=email_url)
+    for _ in range(3):  # noticed again and again
+        sweeping.sweep()
+    assert eventually(lambda: mail_server.mails)
+
+    victim.kill()
+    victim.wait()
+
+    assert states() == ["waiting"]
+    mail_server.may_answer.set()
+    start_worker(EMAIL_URL=email_url)
+    queue.send_messages()  # comes too early
+    # Nobody is left who could hold the claim, so that its time may pass at once.
+    OutboxMessage.objects.filter(state="waiting").update(
+        next_try_at=timezone.now() - timedelta(seconds=1)
+    )
+    for _ in range(3):
+        queue.send_messages()
+    assert eventually(lambda: states() == ["sent"])
+    # The server cannot tell that it took the first; by its name, a mail program can.
+    [first, again] = mail_server.mails
+    assert first["Message-ID"] == again["Message-ID"]
+    assert first["To"] == "emmy@uni.example"
+    assert first.get_payload() == again.get_payload()
+    # What was answered for is never sent a third time.
+    outbox.send_due(now=timezone.now() + 2 * outbox.CLAIM_LASTS)
+    assert len(mail_server.mails) == 2
