@@ -43,4 +43,7 @@ def duration_words(seconds: int) -> str:
 
 @register.filter
 def seconds_words(seconds: float) -> str:
+    """As ``duration_words``, but what took less than a second is not nothing."""
+    if 0 < seconds < 1:
+        return f"{seconds:.1f} s" if seconds >= 0.1 else "under 0.1 s"
     return duration_words(int(seconds))

@@ -21,7 +21,7 @@ from transfers.jobs.calendar import SPANS, calendar, usual_zone
 from transfers.jobs.clocks import NoSuchZone, zone_named
 from transfers.jobs.form_schedule import ZONES
 from transfers.jobs.searching import choices
-from transfers.templatetags.jobs import duration_words
+from transfers.templatetags.jobs import seconds_words
 from transfers.views.staff import for_staff
 
 #: how far from today the calendar goes
@@ -149,7 +149,7 @@ def _plots(points: list[figures.Point]) -> list[dict[str, Any]]:
             "took",
             "Average duration",
             [p.seconds for p in points],
-            lambda value: duration_words(int(value)),
+            seconds_words,
         ),
         ("failed", "Failures", [p.failed for p in points], lambda value: f"{value:,}"),
     )

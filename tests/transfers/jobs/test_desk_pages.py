@@ -26,6 +26,7 @@ from tests.factories import (
 )
 from transfers.jobs import exporting, planning, runs, versions
 from transfers.jobs.models import Hold, Job, Run, Schedule
+from transfers.templatetags.jobs import seconds_words
 
 pytestmark = pytest.mark.django_db
 
@@ -225,6 +226,29 @@ def test_figures_add_up_by_day_account_and_collection(browser, service_account):
     assert sum(point.runs for point in year.context["points"]) == 2
     none = browser.get(f"/jobs/figures/?collection={seed.RESEARCH}&days=x")
     assert "Nothing has run in this time" in text_of(none)
+
+
+def test_what_took_less_than_a_second_is_not_nothing(browser, service_account):
+    job = make_job(service_account, kind="transfer")
+    began = NOW - timedelta(milliseconds=400)
+    make_run(job, state="succeeded", started_at=began, finished_at=NOW)
+    page = text_of(browser.get("/jobs/figures/"))
+    assert "highest: 0.4 s" in page
+    assert ">0 s<" not in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.02, "under 0.1 s"),
+        (0.44, "0.4 s"),
+        (1.5, "1 s"),
+        (65, "1 min 5 s"),
+    ],
+)
+def test_durations_in_words(seconds, words):
+    assert seconds_words(seconds) == words
 
 
 # --- runs
