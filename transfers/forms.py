@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import unicodedata
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
 from transfers import repeating, submission
+from transfers.deadlines import DeadlineFields
 from transfers.models import Transfer
 from transfers.paths import BadPath, normalised
 
@@ -68,35 +68,23 @@ class LabelField(forms.CharField):
         return text
 
 
-class DeadlineField(forms.DateTimeField):
-    """A moment that is still to come, in UTC."""
+class TaskForm(LookMixin, DeadlineFields):
+    """What can be changed while a transfer is under way.
 
-    def __init__(self, **options: Any) -> None:
-        widget = forms.DateTimeInput(
-            attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"
-        )
-        super().__init__(required=False, widget=widget, **options)
-
-    def prepare_value(self, value: Any) -> Any:
-        return value.astimezone(UTC) if isinstance(value, datetime) else value
-
-    def clean(self, value: Any) -> datetime | None:
-        moment: datetime | None = super().clean(value)
-        if moment is not None and moment <= timezone.now():
-            raise ValidationError("This moment has passed already.")
-        return moment
-
-
-class TaskForm(LookMixin, forms.Form):
-    """What can be changed while a transfer is under way."""
+    Its deadline stands there in UTC; a script changes it and the zone to the person's.
+    """
 
     label = LabelField()
-    deadline = DeadlineField(
-        label="Give up at (UTC)", help_text="Empty leaves it to Globus."
-    )
+    field_order = ("label", "deadline", "deadline_zone")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, transfer: Transfer, **kwargs: Any) -> None:
+        moment = transfer.deadline and transfer.deadline.astimezone(UTC)
+        initial = {"label": transfer.label, "deadline": moment}
+        super().__init__(*args, initial=initial, **kwargs)
+        self.fields["deadline"].help_text = "Empty leaves it to Globus."
+        if moment and not self.is_bound:
+            attrs = self.fields["deadline"].widget.attrs
+            attrs["data-moment"] = moment.isoformat(timespec="minutes")
         self.dress()
 
 

@@ -37,8 +37,21 @@ function menus() {
 function ownZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   for (const field of document.querySelectorAll("input[data-zone]")) {
-    if (zone && field.value === field.defaultValue && field.value === "UTC") field.value = zone;
+    if (!zone || field.value !== field.defaultValue || field.value !== "UTC") continue;
+    // What the form shows already is the same moment by other clocks. A field that the
+    // browser filled in again holds what the person wrote.
+    const times = [...field.form.querySelectorAll("input[data-moment]")];
+    if (times.some((time) => time.value !== time.defaultValue)) continue;
+    for (const time of times) time.value = byOwnClock(new Date(time.dataset.moment));
+    field.value = zone;
   }
+}
+
+/** As a field for a date and a time wants it. */
+function byOwnClock(moment) {
+  const two = (number) => String(number).padStart(2, "0");
+  const day = [moment.getFullYear(), two(moment.getMonth() + 1), two(moment.getDate())];
+  return `${day.join("-")}T${two(moment.getHours())}:${two(moment.getMinutes())}`;
 }
 
 /** A link to the same page in the person's own zone. */

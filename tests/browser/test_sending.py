@@ -15,6 +15,7 @@ from tests.browser.send_states import (
 )
 from tests.browser.test_axe import problems
 from tests.browser.test_browser import NARROW, consent_to_research, look, tab_to
+from tests.browser.test_watching import RUN, send
 
 ODD = "/projects/odd names/"
 
@@ -132,6 +133,23 @@ def test_the_deadline_is_in_the_persons_own_zone(page_of, site):
     page = page_of("ada", timezone_id="Pacific/Auckland")
     page.goto(f"{site.url}/transfers/new/")
     assert page.get_by_label("Time zone").input_value() == "Pacific/Auckland"
+
+
+def test_a_deadline_is_changed_in_the_persons_own_zone(page_of, site):
+    page = page_of("ada", timezone_id="Pacific/Auckland")
+    consent_to_research(page, site)
+    site.sandbox.set(hold_tasks=True)
+    send(page, site, "to be changed", RUN)
+    transfer = page.url.rstrip("/")
+    page.goto(f"{transfer}/edit/")
+    assert page.get_by_label("Time zone").input_value() == "Pacific/Auckland"
+    page.get_by_label("Give up at").fill("2098-12-30T08:05")
+    button(page, "Store").click()
+    page.get_by_text("The change is stored.").wait_for()
+
+    page.goto(f"{transfer}/edit/")
+    assert page.get_by_label("Time zone").input_value() == "Pacific/Auckland"
+    assert page.get_by_label("Give up at").input_value() == "2098-12-30T08:05"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,7 +7,7 @@ import html
 import io
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -159,6 +159,57 @@ def test_the_list_is_paged_with_its_filters(browser, owner):
     assert page.count("cross-circle") == 5
     assert "status=failed&amp;page=1" in page
     assert "30 transfers" in page
+
+
+HOSTILE = (
+    "</tr><script>alert(1)</script>",
+    "=HYPERLINK(1)",
+    "\u202egnp.exe",
+    "%00 ${7*7} {{7*7}} %s",
+    "x" * 128,
+    "' OR 1=1 --",
+    "",
+)
+
+
+def test_a_thousand_with_hostile_labels(browser, owner, django_assert_num_queries):
+    first = make_transfer(owner, status="ACTIVE", label="first")
+    kept = {"user": owner, "document": first.document, "source_id": first.source_id}
+    kept |= {"destination_id": first.destination_id, "sent_at": first.sent_at}
+    Transfer.objects.bulk_create(
+        Transfer(
+            **kept,
+            label=HOSTILE[number % len(HOSTILE)],
+            status="SUCCEEDED" if number % 3 else "ACTIVE",
+            submission_id=uuid4(),
+            task_id=uuid4(),
+            finished_at=NOW if number % 3 else None,
+        )
+        for number in range(999)
+    )
+    for query in ("", "sort=label&page=40", "q=%25s", "q=' OR 1=1 --", "q=_"):
+        page = text_of(browser.get(f"/transfers/?{query}"))
+        assert "<script>alert" not in page
+        assert "\u202e" not in page
+        assert page.count('name="transfer"') <= 25
+    assert re.search("1,?000 transfers", text_of(browser.get("/transfers/")))
+    # What stands for anything in a pattern of the database stands for itself here.
+    assert "No transfer fits" in text_of(browser.get("/transfers/?q=first_"))
+    polled = browser.get("/transfers/rows/?page=40")
+    with django_assert_num_queries(2):
+        unchanged = {"If-None-Match": polled["ETag"]}
+        assert (
+            browser.get("/transfers/rows/?page=40", headers=unchanged).status_code
+            == 304
+        )
+    for page in ("0", "-1", "x", "9" * 30):
+        assert browser.get(f"/transfers/rows/?page={page}").status_code in (200, 286)
+        assert browser.get(f"/transfers/?page={page}").status_code == 200
+
+    answer = browser.get("/transfers/csv/")
+    rows = list(csv.reader(io.StringIO(b"".join(answer).decode())))
+    assert len(rows) == 1001
+    assert not [cell for row in rows for cell in row if cell.startswith("=")]
 
 
 def test_rows_answer_304_with_one_query_until_something_changes(
@@ -330,6 +381,7 @@ def test_label_and_deadline_are_changed_at_globus(as_ada, sandbox):
         ("label", "two\nlines", "one line"),
         ("deadline", "2020-01-01T00:00", "has passed already"),
         ("deadline", "soon", "Enter a valid date"),
+        ("deadline_zone", "Mars/Olympus", "There is no such time zone"),
     ],
 )
 def test_what_globus_would_refuse_is_said_at_the_field(
@@ -339,6 +391,21 @@ def test_what_globus_would_refuse_is_said_at_the_field(
     page = text_of(browser.post(f"/transfers/{transfer.pk}/edit/", {field: value}))
     assert words in page
     assert f"id_{field}_error" in page
+
+
+def test_a_deadline_is_changed_by_the_clocks_of_the_zone_that_is_named(browser, owner):
+    transfer = make_transfer(owner, status="WAITING")
+    address = f"/transfers/{transfer.pk}/edit/"
+    filled = {"deadline": "2099-01-15T09:30", "deadline_zone": "America/New_York"}
+    assert browser.post(address, filled).status_code == 302
+    transfer.refresh_from_db()
+    assert transfer.deadline == datetime(2099, 1, 15, 14, 30, tzinfo=UTC)
+    page = text_of(browser.get(address))
+    assert 'value="2099-01-15T14:30"' in page
+    assert 'data-moment="2099-01-15T14:30+00:00"' in page
+
+    skipped = {"deadline": "2099-03-08T02:30", "deadline_zone": "America/New_York"}
+    assert "the clocks skip this hour" in text_of(browser.post(address, skipped))
 
 
 def test_what_was_not_sent_yet_is_changed_here(browser, owner, sandbox):

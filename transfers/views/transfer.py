@@ -235,13 +235,15 @@ def edit(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """Its label, and its deadline at Globus."""
     rows = visible_to(request.user).unfinished()
     transfer = get_object_or_404(rows, pk=pk)
-    form = TaskForm(
-        request.POST or None,
-        initial={"label": transfer.label, "deadline": transfer.deadline},
-    )
+    form = TaskForm(request.POST or None, transfer=transfer)
     if request.method == "POST" and form.is_valid():
         client = transfer_client(transfer.principal)
-        editing.change(client, transfer, **form.cleaned_data)
+        editing.change(
+            client,
+            transfer,
+            label=form.cleaned_data["label"],
+            deadline=form.cleaned_data["deadline"],
+        )
         messages.success(request, "The change is stored.")
         return redirect("transfers:detail", pk=pk)
     return render(request, "transfers/edit.html", {"form": form, "transfer": transfer})
