@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
+from uuid import UUID
 
+from django.db import connection
 from django.db.models import Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
@@ -148,13 +151,22 @@ def _dead_sign_ins(user: User) -> Iterator[Matter]:
 def count(user: User) -> int:
     """How many there are, for every page's header: one query."""
     now = timezone.now()
+    if user.is_staff:
+        return sum(_counts(user, now).first() or ())
+    text, values = _prepared()
+    with connection.cursor() as cursor:
+        cursor.execute(text, [_put_in(value, user, now) for value in values])
+        return sum(cursor.fetchone() or ())
+
+
+def _counts(user: User, now: datetime) -> QuerySet[User, tuple[int, ...]]:
     mine = Transfer.objects.owned_by(user)
     dead = Token.objects.held_for(user).filter(state=Token.State.NEEDS_SIGN_IN)
     open_ones = mine.waiting() | mine.stalled(now) | _unmended(mine, now)
     counted: list[QuerySet[Any]] = [
         dead.order_by()[:1],
         open_ones.order_by()[: MOST + 1],
-        TroubledTimer.objects.filter(user=user),
+        TroubledTimer.objects.filter(user=user).order_by(),
         _dead_webhooks(user),
     ]
     if user.is_staff:
@@ -164,8 +176,28 @@ def count(user: User) -> int:
             _deaf_jobs(user),
         ]
     columns = [_Count(rows.values("pk")) for rows in counted]
-    found = User.objects.order_by().filter(pk=user.pk).values_list(*columns).first()
-    return sum(found or ())
+    return User.objects.order_by().filter(pk=user.pk).values_list(*columns)
+
+
+#: Whoever and whenever stands in the prepared query, for values that are put in later.
+_SOMEBODY = User(pk=UUID(int=1))
+_SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@cache
+def _prepared() -> tuple[str, tuple[Any, ...]]:
+    """The query with its values, for people who are no staff.
+
+    To build it takes 4 ms of the processor, thirty times as long as to ask it.
+    """
+    # ``first`` would set the limit; there is one row of this key.
+    return _counts(_SOMEBODY, _SOME_TIME).query.sql_with_params()
+
+
+def _put_in(value: Any, user: User, now: datetime) -> Any:
+    if isinstance(value, datetime):
+        return now + (value - _SOME_TIME)
+    return user.pk if value == _SOMEBODY.pk else value
 
 
 class _Count(Subquery):

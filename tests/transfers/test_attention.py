@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest import mock
 from uuid import uuid4
 
 import pytest
@@ -344,6 +345,15 @@ def test_the_webhook_of_a_job_that_takes_nothing_is_shown_until_it_is_set_anew(d
         f"/jobs/{job.pk}/webhook/", {"do": "set", "url": "https://hooks.example.org/y"}
     )
     assert titles(owner) == []
+
+
+def test_the_badge_is_asked_for_everybody_with_one_query_that_is_built_once(db):
+    """Building it cost every page more of the processor than its own rows."""
+    ada, ben = make_user(), make_user()
+    timer_checks.note(ben, [a_timer(timezone.now(), error="No")], now=timezone.now())
+    attention.count(make_user())
+    with mock.patch.object(attention, "_counts", side_effect=AssertionError):
+        assert (attention.count(ada), attention.count(ben)) == (0, 1)
 
 
 def test_the_badge_costs_one_query(db, django_assert_max_num_queries):
