@@ -1,5 +1,6 @@
 """The stock admin, on a site of our own: nothing registers itself there (A01)."""
 
+import re
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, TypeVar, cast
@@ -12,8 +13,14 @@ from django.core.exceptions import PermissionDenied
 from django.db.models.base import ModelBase
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
+
+#: What acts on a terminal or turns the direction of reading (security.md W02).
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+#: What goes back as it is when a form is sent.
+_GOES_BACK = re.compile(r"""(<textarea\b.*?</textarea>|\bvalue="[^"]*")""", re.DOTALL)
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -55,7 +62,10 @@ class CausewayAdminSite(admin.AdminSite):
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.user.is_authenticated and not self.has_permission(request):
                 raise PermissionDenied
-            return guarded(request, *args, **kwargs)
+            response = guarded(request, *args, **kwargs)
+            if isinstance(response, TemplateResponse):
+                response.add_post_render_callback(show_unseen)
+            return response
 
         return cast(View, update_wrapper(inner, guarded))
 
@@ -64,3 +74,21 @@ class CausewayAdminSite(admin.AdminSite):
         models = [model_or_iterable] if one else list(model_or_iterable)
         shown = [each for each in models if each._meta.app_label not in self.kept_out]
         super().register(shown, *args, **kwargs)
+
+
+def show_unseen(response: HttpResponse) -> None:
+    """Puts marks for characters that others' names hide, on any page of the admin.
+
+    Its templates and widgets are Django's own, so that no filter of ours is in them.
+    What a form sends back keeps its characters.
+    """
+    page = response.content.decode()
+    if not _UNSEEN.search(page):
+        return
+    pieces = _GOES_BACK.split(page)
+    pieces[::2] = [_UNSEEN.sub(_mark, piece) for piece in pieces[::2]]
+    response.content = "".join(pieces).encode()
+
+
+def _mark(found: re.Match[str]) -> str:
+    return f"U+{ord(found[0]):04X}"
