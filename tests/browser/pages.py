@@ -66,7 +66,7 @@ MANAGER = (
     _OF_SHARED + "/sharing/{rule}/",
     _OF_SHARED + "/sharing/{rule}/remove/",
 )
-#: these have tests of their own (``test_axe``, ``test_watching``, ``test_trials``)
+#: of a job that has run, and of a run that goes on
 OF_STAFF = (
     "/jobs/",
     "/jobs/new/",
@@ -76,15 +76,23 @@ OF_STAFF = (
     "/jobs/figures/",
     *(f"/jobs/{{job}}/{end}" for end in ("", "edit/", "duplicate/", "webhook/")),
     *(f"/jobs/{{job}}/{end}" for end in ("export/globus/", "preflight/", "dry-run/")),
-    *(f"/jobs/runs/{{run}}/{end}" for end in ("", "again/")),
+    "/jobs/{job}/inventories/",
+    *(f"/jobs/runs/{{run}}/{end}" for end in ("", "again/", "inventory/")),
+    "/jobs/runs/{running}/cancel/",
 )
-OF_TRANSFERS = ("/transfers/{transfer}/",)
-#: and these, which ``test_sending`` goes through
+#: of a transfer that is under way
+OF_TRANSFERS = tuple(
+    f"/transfers/{{transfer}}/{end}" for end in ("", "edit/", "again/", "cancel/")
+)
+OF_ENDED_TRANSFERS = ("/transfers/{ended}/", "/transfers/{ended}/files/")
 OF_SENDING = (
     "/transfers/templates/{template}/",
     "/transfers/templates/{template}/delete/",
     "/transfers/dry-runs/{trial}/",
 )
+OF_TIMERS = ("/timers/?show=1", "/timers/{timer}/", "/timers/{timer}/delete/")
+#: what only a form leads to
+ASKED_BY_FORMS = ("/transfers/cancel/", "/timers/new/")
 
 #: no page: a file, a part of a page, data for a script, or an answer that leads on
 NO_PAGES = {
@@ -110,18 +118,13 @@ NO_PAGES = {
     *("transfers:own_dry_run_cancel", "transfers:own_dry_run_csv"),
     "transfers:own_dry_run_jsonl",
 }
-#: pages that no browser test looks at yet
-NOT_YET = {
-    *("transfers:cancel", "transfers:cancel_many", "transfers:edit"),
-    *("transfers:again", "transfers:task_files", "transfers:run_cancel"),
-    *("transfers:timer", "transfers:timer_new", "transfers:timer_delete"),
-    *("transfers:inventories", "transfers:inventory"),
-}
 
 
 def shown() -> set[str]:
     """Names of the routes that the lists are about."""
-    lists = (ANYBODY, RESEARCHER, MANAGER, OF_STAFF, OF_TRANSFERS, OF_SENDING)
+    of_people = (ANYBODY, RESEARCHER, MANAGER, OF_STAFF)
+    of_work = (OF_TRANSFERS, OF_ENDED_TRANSFERS, OF_SENDING, OF_TIMERS, ASKED_BY_FORMS)
+    lists = (*of_people, *of_work)
     forms = [f"/files/{name}/" for name in WITH_PICKS]
     return names_of([*(each for one in lists for each in one), *forms])
 
@@ -130,9 +133,9 @@ def names_of(addresses: Iterable[str]) -> set[str]:
     from django.urls import Resolver404, resolve
 
     some = str(uuid.UUID(int=1))
-    kinds = dict.fromkeys(
-        ("bookmark", "rule", "job", "run", "transfer", "template", "trial"), some
-    )
+    of_jobs = ("job", "run", "running", "trial")
+    of_work = ("transfer", "ended", "template", "timer")
+    kinds = dict.fromkeys(("bookmark", "rule", *of_jobs, *of_work), some)
     found = set()
     for each in addresses:
         try:
