@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transfers.collections import Collection
+from transfers.templatetags.names import inert_text
 
 CHECKSUMS = 3
 #: the kinds of collections on which people have local accounts
@@ -21,12 +22,18 @@ LOCAL_USERS = {"source_local_user": 0, "destination_local_user": 1}
 
 @dataclass(frozen=True)
 class Policy:
-    """What counts of a collection here; texts are untrusted."""
+    """What counts of a collection here; its name is untrusted."""
 
     name: str
     is_mapped: bool = True
     forces_verify: bool = False
     cannot_verify: bool = False
+    forces_encryption: bool = False
+
+    @property
+    def called(self) -> str:
+        """Its name for a sentence, where it neither acts nor misleads."""
+        return inert_text(self.name)
 
     @classmethod
     def of(cls, collection: Collection) -> Policy:
@@ -36,6 +43,7 @@ class Policy:
             collection.entity_type in MAPPED,
             document.get("force_verify") is True,
             document.get("disable_verify") is True,
+            document.get("force_encryption") is True,
         )
 
 
@@ -63,8 +71,8 @@ def found(
             if data.get(field) and not known[number].is_mapped:
                 yield (
                     field,
-                    f"“{known[number].name}” is no mapped collection, so there are no "
-                    "local accounts. Leave this empty.",
+                    f"“{known[number].called}” is no mapped collection, so there are "
+                    "no local accounts. Leave this empty.",
                 )
 
 
@@ -91,15 +99,15 @@ def _with_rules_of(place: Policy, data: Mapping[str, Any]) -> Found:
     if place.forces_verify and not data.get("verify_checksum"):
         yield (
             "verify_checksum",
-            f"“{place.name}” always verifies checksums, so leave this switched on.",
+            f"“{place.called}” always verifies checksums, so leave this switched on.",
         )
     if place.cannot_verify and data.get("verify_checksum"):
         yield (
             "verify_checksum",
-            f"“{place.name}” cannot verify checksums, so switch this off.",
+            f"“{place.called}” cannot verify checksums, so switch this off.",
         )
     if place.cannot_verify and data.get("sync_level") == str(CHECKSUMS):
         yield (
             "sync_level",
-            f"“{place.name}” has no checksums to compare. Compare times or sizes.",
+            f"“{place.called}” has no checksums to compare. Compare times or sizes.",
         )

@@ -84,6 +84,12 @@ class TransferForm(SendOptions):
         self.is_selection = is_selection
         self.names = names
         self.policies = policies
+        self.encrypting = [each.called for each in policies if each.forces_encryption]
+        if self.encrypting:
+            self.fields["encrypt_data"].help_text = (
+                f"“{self.encrypting[0]}” wants everything encrypted, so it is, "
+                "whether this is ticked or not."
+            )
         if self.sheet.is_on:
             self._be_a_batch()
         self.dress()
@@ -113,6 +119,8 @@ class TransferForm(SendOptions):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
+        if self.encrypting:
+            data["encrypt_data"] = True
         self._check_what(data)
         if data.get("delete_destination_extra"):
             self._check_confirmation(data)

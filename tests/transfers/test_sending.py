@@ -208,6 +208,32 @@ def test_options_about_folders_are_refused_for_files(as_ada, filled):
 # --- what a collection wants
 
 
+def second_has(monkeypatch, policy):
+    from globus_sdk import TransferClient
+
+    asked = TransferClient.get_endpoint
+
+    def changed(self, endpoint_id, *args, **kwargs):
+        answer = asked(self, endpoint_id, *args, **kwargs)
+        if str(endpoint_id) == seed.TUTORIAL_2:
+            answer.data.update(policy)
+        return answer
+
+    monkeypatch.setattr(TransferClient, "get_endpoint", changed)
+
+
+def test_encryption_that_a_collection_wants_is_said_and_sent(
+    as_ada, filled, monkeypatch
+):
+    name = "turned\u202eround"
+    second_has(monkeypatch, {"force_encryption": True, "display_name": name})
+    sides = {key: filled[key] for key in ("origin_id", "destination_id")}
+    page = text_of(as_ada.get(NEW, sides))
+    assert "“turnedU+202Eround” wants everything encrypted" in page
+    as_ada.post(NEW, filled)
+    assert Transfer.objects.get().document["encrypt_data"] is True
+
+
 @pytest.mark.parametrize(
     ("policy", "change", "field", "words"),
     [
@@ -230,17 +256,7 @@ def test_options_about_folders_are_refused_for_files(as_ada, filled):
 def test_the_rules_of_a_collection_are_held(
     as_ada, filled, monkeypatch, policy, change, field, words
 ):
-    from globus_sdk import TransferClient
-
-    asked = TransferClient.get_endpoint
-
-    def changed(self, endpoint_id, *args, **kwargs):
-        answer = asked(self, endpoint_id, *args, **kwargs)
-        if str(endpoint_id) == seed.TUTORIAL_2:
-            answer.data.update(policy)
-        return answer
-
-    monkeypatch.setattr(TransferClient, "get_endpoint", changed)
+    second_has(monkeypatch, policy)
     form = {k: v for k, v in (filled | change).items() if v}
     answer = as_ada.post(NEW, form)
     assert re.search(f'id="id_{field}_error">.*?{words}', text_of(answer))
