@@ -10,6 +10,7 @@ import django_stubs_ext
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from globus_sdk import config as sdk_config
+from kombu import Queue
 
 from portal import env
 
@@ -295,6 +296,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 # A page does not wait for a Redis that hangs; the sweep sends what was not queued.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TIMEZONE = "UTC"
+# A tick does not queue up behind the runs that the one before it has sent. A worker
+# that is told no queues serves both, in turn.
+CELERY_TASK_DEFAULT_QUEUE = "celery"
+CELERY_TASK_QUEUES = [Queue("tick"), Queue("celery")]
+CELERY_TASK_ROUTES = {"transfers.tasks.tick": {"queue": "tick"}}
 # Beat ticks, and has nothing to remember between two of its messages.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {

@@ -5,21 +5,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from datetime import timedelta
+from urllib.parse import parse_qs
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from accounts.clients import transfer_client
+from portal.celery import send_all_after_commit
 from sandbox import seed
 from tests.factories import make_job, make_run
 from tests.portal.processes import eventually
 from tests.stack import database_url
+from transfers import tasks
 from transfers.claims import RUN_CLAIM_LASTS
 from transfers.jobs import runs, walking
+from transfers.jobs.control import Chore
 from transfers.jobs.models import Run
 from transfers.jobs.settling import rows_in
-from transfers.models import Inventory
+from transfers.models import Inventory, InventoryFolder
 from transfers.monitoring import queue_due_polls
 from transfers.sweeping import sweep
 
@@ -31,9 +37,9 @@ def start_worker(messages, tmp_path):
     """``start_worker()``: a Celery worker as a site runs it, on the test database."""
     workers = []
 
-    def start():
+    def start(threads=4):
         command = [sys.executable, "-m", "celery", "--app", "portal", "worker"]
-        command += ["--pool", "threads", "--concurrency", "4"]
+        command += ["--pool", "threads", "--concurrency", str(threads)]
         command += ["--without-gossip", "--without-mingle"]
         log = (tmp_path / f"worker-{len(workers)}.log").open("wb")
         with log:
@@ -118,14 +124,31 @@ def test_a_worker_executes_what_the_sweep_finds(sandbox, service_account, start_
     assert eventually(lambda: state_of(run) == "succeeded")
 
 
+def test_a_tick_does_not_wait_behind_the_runs(start_worker, messages):
+    others = 300
+    send_all_after_commit(tasks.execute_run, [str(uuid4()) for _ in range(others)])
+    tasks.tick.apply_async()
+    start_worker(threads=1)
+    assert eventually(Chore.objects.exists)
+    assert len(messages()) > others / 2
+    assert eventually(lambda: not messages()), "and it serves the runs as well"
+
+
 def folders_read(run):
-    return Inventory.objects.filter(run=run, folders_read__gte=5).exists()
+    """More than a walk asks for at once."""
+    enough = walking.AT_ONCE + 1
+    return Inventory.objects.filter(run=run, folders_read__gte=enough).exists()
+
+
+def folders_listed(sandbox):
+    return [parse_qs(each["query"])["path"][0] for each in sandbox.requests("/ls")]
 
 
 def test_r01_a_worker_killed_in_a_tree_loses_and_doubles_nothing(
     sandbox, service_account, start_worker
 ):
-    made = sandbox.generate(seed.HARVEST, "/many", 30, levels=2, directories=4)
+    made = sandbox.generate(seed.HARVEST, "/many", 30, levels=2, directories=6)
+    sandbox.latency("/ls", 0.05)
     job = make_job(service_account, source_path="/many/", recursive=True)
     run = runs.run_now(job, by=None)
     victim = start_worker()
@@ -136,14 +159,18 @@ def test_r01_a_worker_killed_in_a_tree_loses_and_doubles_nothing(
 
     state = Inventory.objects.get(run=run)
     assert state.state == "listing"
-    asked = len(sandbox.requests("/ls"))
-    assert 0 <= asked - state.folders_read <= walking.AT_ONCE
+    waiting = state.tree.filter(state=InventoryFolder.State.WAITING)
+    to_ask = {each.path_text for each in waiting}
     start_worker()
     sweep(now=timezone.now() + RUN_CLAIM_LASTS + timedelta(seconds=1))
     assert eventually(lambda: state_of(run) == "succeeded")
     assert run.takeovers == 1
     found = [row.path for row in rows_in(Inventory.objects.get(run=run))]
-    folders = 1 + 4 + 16
+    folders = 1 + 6 + 36
     assert len(found) == len(set(found)) == made + folders - 1
-    again = len(sandbox.requests("/ls")) - folders
-    assert 0 <= again <= walking.AT_ONCE, "only what was asked for when it died"
+    listed = folders_listed(sandbox)
+    twice = [path for path, times in Counter(listed).items() if times > 1]
+    assert to_ask.issuperset(twice), "what was stored is not asked for again"
+    assert len(listed) - folders <= walking.AT_ONCE, (
+        "only what it was asking when it died"
+    )
