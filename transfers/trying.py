@@ -1,4 +1,5 @@
-"""Dry runs of what a person is about to send: looked up as that person, by a worker.
+"""Dry runs of what a person is about to send, looked up as that person by a worker,
+and of the jobs that they are about to save (``transfers.jobs.drafts``).
 
 The same trials as those of jobs (``transfers.jobs.trials``), of a transfer's document
 and with the form that it came from, so that it can go on from there.
@@ -15,7 +16,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from accounts.clients import transfer_client
-from accounts.models import User
+from accounts.models import ServiceAccount, User
 from portal.globus.errors import (
     ConsentRequired,
     GlobusFailure,
@@ -37,10 +38,18 @@ _NOT_KEPT = ("csrfmiddlewaretoken", "do", "pending_action")
 _S = Trial.State
 
 
-def ask(user: User, document: Mapping[str, Any], data: QueryDict) -> Trial:
-    """Stores a dry run of a transfer; the one before, if it still goes on, is stopped.
+def ask(
+    user: User,
+    inputs: Mapping[str, Any],
+    data: QueryDict,
+    *,
+    account: ServiceAccount | None = None,
+) -> Trial:
+    """Stores a dry run; the one before, if it still goes on, is stopped.
 
+    :param inputs: see ``inputs_of``
     :param data: of the form, to go on with it afterwards
+    :param account: who looks, if it is about a job that is not saved yet
     """
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
@@ -57,7 +66,8 @@ def ask(user: User, document: Mapping[str, Any], data: QueryDict) -> Trial:
             user=user,
             kind=Trial.Kind.DRY_RUN,
             asked_by=user,
-            inputs=inputs_of(document) | {"form": _kept(data)},
+            service_account=account,
+            inputs={**inputs, "form": _kept(data)},
             says="Waits for a worker.",
         )
         queue.execute_trial(trial.pk)

@@ -58,12 +58,16 @@ def as_if_due(trial: Trial) -> dict[str, Any]:
     :raises BadTemplate: a field has no value yet
     """
     job = trial.job
-    if job is None:
+    if job is not None:
+        watermark = job.watermark.isoformat() if job.watermark else ""
+        schedule = job.schedules.order_by("created_at").first()
+        zone = zone_named(schedule.zone) if schedule else ZoneInfo("UTC")
+    elif trial.service_account is not None:
+        watermark = trial.inputs["watermark"]
+        zone = zone_named(trial.inputs["zone"])
+    else:
         return {**trial.inputs}  # a person's paths have no fields
-    watermark = job.watermark.isoformat() if job.watermark else ""
     due = {"scheduled_for": trial.created_at.isoformat(), "watermark": watermark}
-    schedule = job.schedules.order_by("created_at").first()
-    zone = zone_named(schedule.zone) if schedule else ZoneInfo("UTC")
     return filled_inputs({**trial.inputs, **due}, zone)
 
 

@@ -12,7 +12,7 @@ from accounts.models import ServiceAccount
 from portal.globus.errors import PortalError
 from portal.globus.transport import GLANCE
 from transfers import collections
-from transfers.jobs import form_checks, preflight, previews, schedules
+from transfers.jobs import drafts, form_checks, preflight, previews, schedules
 from transfers.jobs.checklist import Checklist
 from transfers.jobs.form_checks import Finding
 from transfers.jobs.form_page import STEPS, Forms
@@ -101,8 +101,7 @@ def _due(forms: Forms) -> list[schedules.Due]:
 def _preflight(step: Step, forms: Forms) -> None:
     """Of the job as the form has it, within the time that a page may take."""
     if set(STEPS["preflight"]) & set(forms.errors):
-        says = "Fill in the steps above first; what is missing is marked there."
-        step.findings = [Finding("warn", says)]
+        step.findings = [Finding("warn", drafts.NOT_YET)]
         return
     row = forms.row
     try:

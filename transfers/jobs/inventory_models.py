@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts.models import Principal, User
+from accounts.models import Principal, ServiceAccount, User
 from transfers.claims import sweep_time
 from transfers.jobs.models import Job, Run
 
@@ -247,8 +247,8 @@ class InventoryChunk(models.Model):
 
 
 class Trial(models.Model):
-    """A preflight or a dry run, of a job or of what a person is about to send: a
-    worker carries it out, nothing is changed at the destination.
+    """A preflight or a dry run, of a job or of what a person is about to send or to
+    save: a worker carries it out, nothing is changed at the destination.
 
     Waiting -> Working -> Done or Failed; back to Waiting when the worker died or
     Globus is out of reach.
@@ -271,15 +271,20 @@ class Trial(models.Model):
     job = models.ForeignKey(
         Job, null=True, on_delete=models.CASCADE, related_name="trials"
     )
-    #: whose transfer it is about, without a job
+    #: whose transfer, or whose unsaved job, it is about
     user = models.ForeignKey(
         User, null=True, on_delete=models.CASCADE, related_name="trials"
+    )
+    #: of an unsaved job
+    service_account = models.ForeignKey(
+        ServiceAccount, null=True, on_delete=models.CASCADE, related_name="+"
     )
     kind = models.CharField(max_length=9, choices=Kind)
     asked_by = models.ForeignKey(
         User, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    #: the job as it was, see ``Job.inputs``; a person's: ``transfers.trying``
+    #: the job as it was, see ``Job.inputs``; a person's: ``transfers.trying``; an
+    #: unsaved job's: ``transfers.jobs.drafts``
     inputs = models.JSONField()
     state = models.CharField(max_length=9, choices=State, default=State.WAITING)
     says = models.CharField(max_length=500, blank=True)
@@ -330,6 +335,8 @@ class Trial(models.Model):
         """Who looks: the job's service account, or the person."""
         if self.job is not None:
             return self.job.service_account
+        if self.service_account is not None:
+            return self.service_account
         assert self.user is not None
         return self.user
 

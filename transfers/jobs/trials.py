@@ -99,9 +99,9 @@ def execute(trial_id: UUID) -> None:
     )
     if not claimed:
         return
-    trial = Trial.objects.select_related("job__service_account", "user").get(
-        pk=trial_id
-    )
+    trial = Trial.objects.select_related(
+        "job__service_account", "service_account", "user"
+    ).get(pk=trial_id)
     try:
         _carry_out(trial)
     except LostClaim:

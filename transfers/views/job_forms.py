@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.views import SignedInRequest
 from transfers.batch_form import LONGEST_TEXT
-from transfers.jobs import describing, form_checks, permissions, saving
+from transfers.jobs import describing, drafts, form_checks, permissions, saving
 from transfers.jobs.form import JobForm
 from transfers.jobs.form_looks import Step, look
 from transfers.jobs.form_page import (
@@ -31,6 +31,7 @@ from transfers.jobs.form_page import (
     add_schedule,
     drop_schedule,
 )
+from transfers.jobs.inventory_models import Trial
 from transfers.jobs.models import Job, Schedule
 from transfers.jobs.path_fields import FIELDS, example_of
 from transfers.jobs.permissions import Action
@@ -119,12 +120,18 @@ def _page(
         if is_valid and action == "save":
             _store(request, forms)
             return redirect("transfers:job", job.pk)
+        if action == "try":
+            asked = drafts.ask(request.user, forms, data, page=request.path)
+            if isinstance(asked, Trial):
+                return redirect("transfers:own_dry_run", asked.pk)
+            steps["preflight"].findings = [asked]
         _learn_names(forms)
         summary = _summary(forms)
         if action != "save":
             verb, _, name = action.partition("-")
             look(verb, name, forms, data, steps)
-            forms.keep_errors_of(name if verb in ("check", "find") else "")
+            looked_at = name if verb in ("check", "find") else ""
+            forms.keep_errors_of("preflight" if action == "try" else looked_at)
     context = {
         "title": title,
         "job": None if is_new else Job.objects.get(pk=job.pk),

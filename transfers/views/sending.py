@@ -118,7 +118,7 @@ def _try(made: Draft) -> HttpResponse:
         return shown(made)
     user, document = made.request.user, made.form.document
     trying.check_access(user, document)
-    trial = trying.ask(user, document, made.data)
+    trial = trying.ask(user, trying.inputs_of(document), made.data)
     return redirect("transfers:own_dry_run", trial.pk)
 
 

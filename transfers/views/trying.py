@@ -1,17 +1,21 @@
-"""The dry run of what a person is about to send: watched, looked at, gone on from."""
+"""The dry run of what a person is about to send, or of a job that they are about to
+save: watched, looked at, gone on from.
+"""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.views import SignedInRequest
 from portal.sessions import asked_by_page
 from transfers.jobs import trials
+from transfers.jobs.permissions import accounts_open_to, is_staff
 from transfers.models import Inventory, Trial
 from transfers.views.inventories import file_of, wish_of
 from transfers.views.live import live
@@ -19,9 +23,16 @@ from transfers.views.trials import of_dry_run, sides_of, version_of_trial
 
 
 def _mine(request: SignedInRequest, pk: UUID) -> Trial:
-    return get_object_or_404(
-        Trial.objects.select_related("user"), pk=pk, user=request.user
-    )
+    """What a service account sees is for those who may use it."""
+    trials_here = Trial.objects.select_related("user", "service_account")
+    trial = get_object_or_404(trials_here, pk=pk, user=request.user)
+    account = trial.service_account
+    if account is not None and not (
+        is_staff(request.user)
+        and accounts_open_to(request.user).filter(pk=account.pk).exists()
+    ):
+        raise Http404
+    return trial
 
 
 @require_safe
@@ -32,7 +43,12 @@ def shown(request: SignedInRequest, pk: UUID) -> HttpResponse:
         for name, values in trial.inputs["form"].items()
         for value in values
     ]
-    context = {"trial": trial, "fields": fields, **of_dry_run(request, trial)}
+    context = {
+        "trial": trial,
+        "fields": fields,
+        "form_url": trial.inputs.get("page") or reverse("transfers:new"),
+        **of_dry_run(request, trial),
+    }
     return render(request, "transfers/dry_run.html", context)
 
 
@@ -62,7 +78,6 @@ def cancel(request: SignedInRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def download(request: SignedInRequest, pk: UUID, form: str) -> HttpResponseBase:
     """What it found, as a file."""
-    sides = Inventory.objects.filter(
-        part=Inventory.Part.SOURCE, trial__user=request.user
-    )
-    return file_of(get_object_or_404(sides, trial=pk), wish_of(request), form)
+    sides = Inventory.objects.filter(part=Inventory.Part.SOURCE)
+    source = get_object_or_404(sides, trial=_mine(request, pk))
+    return file_of(source, wish_of(request), form)
