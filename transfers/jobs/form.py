@@ -28,6 +28,16 @@ ACCESS = [
     ("edit", "See, run and edit it"),
 ]
 _FIELD_OF = {"items": "batch"}
+#: what fits or not depends on what the job does
+_OF_A_KIND = {
+    "destination_collection",
+    "destination_path",
+    "depth",
+    "filters",
+    "options",
+    "items",
+    "delete_extra",
+}
 #: whole numbers and choices that have a default, which an empty field means
 _WITH_DEFAULT = (
     "missed_policy",
@@ -156,7 +166,8 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
         owners.queryset = (staff | current).order_by("name", "preferred_username")
         owners.empty_label = None
         owners.required = False
-        self.initial.setdefault("owner", self.by.pk)
+        if not self.initial.get("owner"):  # a new row has an empty one
+            self.initial["owner"] = self.by.pk
 
     def _prepare_groups(self) -> None:
         has = {role.group_id: role for role in self._roles_now()}
@@ -265,6 +276,8 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
     def _update_errors(self, errors: ValidationError) -> None:
         """What the row says of columns that are no field here, or called otherwise."""
         for name, found in errors.update_error_dict({}).items():
+            if name in _OF_A_KIND and not self.cleaned_data.get("kind"):
+                continue  # the row's default is not what somebody chose
             field = _FIELD_OF.get(name, name)
             self.add_error(field if field in self.fields else None, found)
 

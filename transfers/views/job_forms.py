@@ -130,7 +130,7 @@ def _page(
         if action != "save":
             verb, _, name = action.partition("-")
             look(verb, name, forms, data, steps)
-            looked_at = name if verb in ("check", "find") else ""
+            looked_at = name if verb == "check" else ""
             forms.keep_errors_of("preflight" if action == "try" else looked_at)
     context = {
         "title": title,

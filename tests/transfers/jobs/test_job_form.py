@@ -275,6 +275,27 @@ def test_a_collection_is_found_and_chosen_without_script(browser, service_accoun
     assert f'value="{seed.TUTORIAL_1}"' in page
 
 
+def test_looking_for_a_collection_does_not_blame_its_empty_id(browser, service_account):
+    data = mirror(service_account, source_collection="", find_source="tutorial")
+    page = text_of(browser.post("/jobs/new/", data | {"do": "find-source"}))
+    assert 'class="error"' not in page
+
+
+def test_the_destination_is_looked_at_before_it_is_said_what_the_job_does(
+    browser, service_account
+):
+    page = look(browser, service_account, "destination", kind="")
+    assert "Globus makes it with the first run" in page
+    assert "A listing has no destination" not in page
+
+
+def test_a_new_job_is_its_maker_s_to_look_after(browser, grace):
+    make_user(is_staff=True, name="Aaron First")
+    page = browser.get("/jobs/new/")
+    chosen = re.findall(r'<option value="([^"]+)" selected>', text_of(page))
+    assert str(grace.pk) in chosen
+
+
 def test_a_half_filled_form_is_not_blamed(browser, service_account):
     data = {"service_account": str(service_account.pk), "do": "check-account"}
     page = text_of(browser.post("/jobs/new/", data | {"name": "x"}))

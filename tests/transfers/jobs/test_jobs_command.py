@@ -164,6 +164,11 @@ def test_exit_statuses(job, tmp_path):
     assert status_of("jobs", "pause", "nightly", "--reason", " ") == 4
     assert status_of("run_job", "nightly", "--as", "nobody") == 2
     assert status_of("run_job", "nightly", "--wait", "--timeout", "0") == 5
+    runs_before = Run.objects.count()
+    for wrong in ("nan", "inf", "-1", "soon"):
+        with pytest.raises(CommandError, match="invalid"):
+            call_command("run_job", "nightly", "--wait", f"--timeout={wrong}")
+    assert Run.objects.count() == runs_before
     Job.objects.update(enabled=False)
     assert status_of("run_job", "nightly") == 2
 

@@ -44,7 +44,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--timeout",
-            type=float,
+            type=_seconds,
             default=3600,
             metavar="SECONDS",
             help="wait no longer than this (3600); the run goes on without you",
@@ -96,6 +96,13 @@ class Command(BaseCommand):
         for row in islice(rows, SHOWN_ENTRIES):
             self.stdout.write(f"  {shown(row.path)}")
         self.stdout.write(f"{run.job}: {run.get_state_display()}. {run.says}")
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):  # nor is nan
+        raise ValueError
+    return value
 
 
 def shown(text: str) -> str:
