@@ -19,7 +19,7 @@ from portal.downloads import csv_response
 from portal.sessions import asked_by_page
 from transfers import attention, monitoring, searching, volumes, wishes
 from transfers.models import Transfer, TransferQuerySet, Watch
-from transfers.views.live import live, version_of
+from transfers.views.live import live, version_of, version_of_facts
 from transfers.views.reading import whole
 from transfers.views.sending import recent_places
 
@@ -64,12 +64,16 @@ def overview(request: SignedInRequest) -> HttpResponse:
 def _overview(user: User) -> dict[str, Any]:
     mine = Transfer.objects.owned_by(user).defer(*HEAVY)
     waiting = Transfer.Status.WAITING
-    running = list(mine.unfinished().exclude(status=waiting)[:RUNNING_SHOWN])
+    under_way = mine.unfinished().exclude(status=waiting)
+    running = list(under_way[:RUNNING_SHOWN])
+    is_all = len(running) < RUNNING_SHOWN
+    count = len(running) if is_all else under_way.order_by().count()
     recent = list(mine.finished().order_by("-finished_at")[:FINISHED_SHOWN])
     return {
         "running": running,
+        "running_count": count,
         "recent": recent,
-        "version": version_of([*running, *recent]),
+        "version": version_of_facts(count, version_of([*running, *recent])),
     }
 
 
