@@ -329,7 +329,7 @@ def from_lists(browser):
         **each(("transfers:sharing_change", "transfers:sharing_remove"), of_rule),
         **{
             f"transfers:timer{end}": timer
-            for end in ("", "_pause", "_resume", "_rename", "_delete")
+            for end in ("", "_pause", "_resume", "_once", "_rename", "_delete")
         },
     }
 
@@ -347,6 +347,7 @@ NOTHING_OF_OTHERS = {
     *("transfers:jobs_bulk", "transfers:refresh", "transfers:resume"),
     *("transfers:run_cancel", "transfers:run_now", "transfers:trial_cancel"),
     *("transfers:timer_pause", "transfers:timer_rename", "transfers:timer_resume"),
+    "transfers:timer_once",
     *("transfers:timer_new", "transfers:way_on", "transfers:upload_file"),
     *("transfers:filter_preview", "transfers:own_dry_run_cancel"),
     # Numbers only.

@@ -66,10 +66,9 @@ def _timers(user: User) -> Iterator[Matter]:
             way_on="See its runs",
             is_urgent=waits,
         )
-        if waits:
-            fix = reverse("transfers:timer_resume", args=[row.pk])
-            matter = replace(matter, fix=fix, fix_words="Let it go on")
-        yield matter
+        page = "transfers:timer_resume" if waits else "transfers:timer_once"
+        words = "Let it go on" if waits else "Send it once now"
+        yield replace(matter, fix=reverse(page, args=[row.pk]), fix_words=words)
 
 
 _TIMER_WORDS = {

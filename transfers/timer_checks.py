@@ -22,7 +22,7 @@ from accounts.models import User
 from accounts.telling import News
 from portal.globus.errors import GlobusFailure, PortalError
 from portal.globus.transport import WORKER
-from transfers import queue, timers
+from transfers import queue, timer_instead, timers
 from transfers.models import TimerWatch, Transfer, TroubledTimer
 from transfers.storable import storable_text
 from transfers.templatetags.names import inert_text
@@ -142,6 +142,8 @@ def _trouble(
         elif transfer is not None and not transfer.was_cancelled:
             row.says = f"Its last run failed. {transfer.says}"[:500]
         else:
+            return None
+        if timer_instead.mended(user, timer):
             return None
     row.key = f"timer:{timer.id}:{row.kind}:{row.since and row.since.isoformat()}"
     return row

@@ -135,6 +135,7 @@ urlpatterns = [
     path("timers/<uuid:timer_id>/", timers.timer, name="timer"),
     path("timers/<uuid:timer_id>/pause/", timers.pause, name="timer_pause"),
     path("timers/<uuid:timer_id>/resume/", timers.resume, name="timer_resume"),
+    path("timers/<uuid:timer_id>/once/", timers.once_now, name="timer_once"),
     path("timers/<uuid:timer_id>/name/", timers.rename, name="timer_rename"),
     path("timers/<uuid:timer_id>/delete/", timers.delete, name="timer_delete"),
     path("jobs/", jobs.jobs, name="jobs"),

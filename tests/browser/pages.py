@@ -109,6 +109,7 @@ NO_PAGES = {
     *("transfers:bookmark_remove", "transfers:progress", "transfers:instead"),
     *("transfers:way_on", "transfers:resume", "transfers:task_files_csv"),
     *("transfers:timer_pause", "transfers:timer_resume", "transfers:timer_rename"),
+    "transfers:timer_once",
     *("transfers:jobs_bulk", "transfers:job_hold", "transfers:run_now"),
     *("transfers:job_remove", "transfers:run_progress"),
     *("transfers:trial_progress", "transfers:trial_cancel", "transfers:trial_csv"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from unittest import mock
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core import mail
@@ -19,16 +20,18 @@ from accounts import (
     service_accounts,
     webhooks,
 )
+from accounts.clients import timers_client
 from accounts.models import OutboxMessage, ServiceAccountRole
-from portal.globus.errors import CredentialRefused
+from portal.globus.errors import CredentialRefused, UnexpectedAnswer
 from sandbox import seed
 from tests.factories import make_job, make_run, make_service_account, make_user
 from tests.flows import consent, go_on, person
 from tests.sandbox.waiting import until
 from tests.transfers.test_timers import PLAN, TRANSFER, make, text_of
-from transfers import attention, timer_checks
+from transfers import attention, timer_checks, timer_instead, timers
 from transfers.jobs.models import JobRole, Run
-from transfers.models import TimerWatch, TroubledTimer
+from transfers.models import TimerWatch, Transfer, TroubledTimer
+from transfers.timers import Schedule, Timer, TimerRun
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,9 +120,49 @@ def test_a_timer_whose_last_run_failed_is_shown_until_one_works(db):
     assert [each.state for each in states] == ["waiting", "quiet"]
 
 
-def a_timer(now, pk=None, ran_at=None, error="", status="active"):
-    from transfers.timers import Schedule, Timer, TimerRun
+def test_one_click_sends_what_a_run_did_not(as_ada, sandbox, timer):
+    ada = person("ada")
+    pk = UUID(timer.strip("/").rpartition("/")[2])
+    sandbox.advance(1)
+    until(lambda: one_timer(ada, pk).results, "a run")
+    found = one_timer(ada, pk)
+    failed = replace(
+        found, results=(TimerRun(found.results[0].ran_at, None, "", "No"),)
+    )
+    timer_checks.note(ada, [failed])
+    [matter] = attention.matters(ada)
+    assert (matter.fix, matter.fix_words) == (f"{timer}once/", "Send it once now")
 
+    before = Transfer.objects.count()
+    pages = {as_ada.post(matter.fix)["Location"] for _ in range(2)}
+    assert Transfer.objects.count() == before + 1
+    [page] = pages
+    sent = Transfer.objects.get(pk=page.strip("/").rpartition("/")[2])
+    assert sent.document["DATA"] == found.document["DATA"]
+    assert (sent.user, sent.source_path) == (ada, "/projects/")
+    assert titles(ada) == []
+    timer_checks.note(ada, [failed])
+    assert titles(ada) == []
+    # It has failed as well: the timer's last run still came to nothing.
+    Transfer.objects.filter(pk=sent.pk).update(
+        status="FAILED", finished_at=timezone.now()
+    )
+    timer_checks.note(ada, [failed])
+    assert "The timer “Nightly” has failed" in titles(ada)
+
+
+def test_a_timer_that_makes_no_sense_sends_nothing(db):
+    user, now = make_user(), timezone.now()
+    with pytest.raises(UnexpectedAnswer):
+        timer_instead.send(user, a_timer(now, error="No"))
+    assert not Transfer.objects.exists()
+
+
+def one_timer(user, pk):
+    return timers.one(timers_client(user), pk)
+
+
+def a_timer(now, pk=None, ran_at=None, error="", status="active"):
     return Timer(
         id=pk or uuid4(),
         name="Nightly",

@@ -16,7 +16,7 @@ from django.views.decorators.http import (
 
 from accounts.clients import timers_client
 from accounts.views import SignedInRequest
-from transfers import timer_checks, timers
+from transfers import timer_checks, timer_instead, timers
 from transfers.models import AskedTimer, Transfer
 from transfers.timer_forms import NameForm, TimerForm, schedule_words
 from transfers.views import sending
@@ -176,6 +176,16 @@ def resume(request: SignedInRequest, timer_id: UUID) -> HttpResponse:
     timer_checks.forget(request.user, timer_id)
     messages.success(request, "It goes on.")
     return redirect("transfers:timer", timer_id)
+
+
+@require_POST
+def once_now(request: SignedInRequest, timer_id: UUID) -> HttpResponse:
+    """What its last run did not bring about; the timer goes on as it did."""
+    found = timers.one(timers_client(request.user), timer_id)
+    sent = timer_instead.send(request.user, found)
+    timer_checks.forget(request.user, timer_id)
+    messages.success(request, "It is stored and goes to Globus now. You can leave.")
+    return redirect("transfers:detail", sent.pk)
 
 
 @require_POST
