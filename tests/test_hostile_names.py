@@ -13,6 +13,7 @@ import io
 import json
 import re
 import uuid
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -44,6 +45,8 @@ NAME = (
     f"=cmd <img src=x {CANARY}(1)>\"><svg onload=alert(2)>' onmouseover='alert(3)"
     "svg{{7*7}}{% now 'Y' %}javascript:alert(4) fdp\u202eexe"
 )
+#: half of a character, which no file or database can hold
+LONE = "\ud800"
 TEXT = f"{NAME}</script><script>alert(5)</script><!--"
 #: what Globus tells: control bytes too
 SAID = f"{TEXT}\r\nSet-Cookie: x\x00\x1b[31m"
@@ -74,7 +77,11 @@ def hostile_globus(monkeypatch):
         answer = send(session, request, **options)
         is_json = "json" in answer.headers.get("Content-Type", "")
         if is_json and not LEFT_ALONE.search(request.url):
-            answer._content = json.dumps(worse(answer.json())).encode()
+            document = worse(answer.json())
+            if urlsplit(request.url).path.endswith("/ls"):
+                for row in document.get("DATA", ()):
+                    row["name"] += LONE  # as some file systems have it
+            answer._content = json.dumps(document).encode()
         return answer
 
     monkeypatch.setattr(requests.Session, "send", poisoned)
@@ -141,7 +148,7 @@ def world(sandbox, visit, service_account, monkeypatch):
     lists = make_job(service_account, name=f"list {NAME}"[:100], owner=someone)
     run = make_run(lists, state="preparing")
     inventory = started(run)
-    names = sorted((NAME, "lone\ud800"))
+    names = sorted((NAME, f"lone{LONE}"))
     rows = [Row("/sensors/", name, "file", 1, 0) for name in names]
     monkeypatch.setattr(settling, "rows_here", lambda _: iter(rows))
     settling.settle(inventory, lambda: None, None)
