@@ -43,6 +43,12 @@ class AddressTooLong(PortalError):
     status = 414
 
 
+class OnlyByForm(PortalError):
+    title = "This address only takes what a form sends"
+    advice = "Nothing was done. Go to where you were, and send the form from there."
+    status = 405
+
+
 class BodyTooLarge(PortalError):
     title = "This is too much at once"
     status = 413
@@ -133,7 +139,13 @@ class FailurePageMiddleware:
         limit = longest_body(request)
         if limit is not None:
             return failure_page(request, BodyTooLarge(limit))
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.status_code == OnlyByForm.status and not response.content:
+            # Browsers show a page of their own for one that is empty.
+            page = failure_page(request, OnlyByForm())
+            page["Allow"] = response["Allow"]
+            return page
+        return response
 
     def process_exception(
         self, request: HttpRequest, exception: Exception

@@ -78,3 +78,16 @@ def test_g04_no_text_of_the_provider_is_shown(query):
     assert answer.status_code >= 400
     assert CANARY not in answer.content.decode()
     assert answer["X-Request-Id"] in answer.content.decode()
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_an_address_that_takes_forms_alone_has_a_page(signed_in):
+    """Browsers show one of their own for an empty answer; a sign-in can lead here."""
+    browser = Client()
+    if signed_in:
+        browser.force_login(make_user(), backend="accounts.sign_in.GlobusSignIn")
+    answer = browser.get("/files/delete/" if signed_in else "/login/globus/")
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    page = answer.content.decode()
+    assert "This address only takes what a form sends" in page
+    assert ("Go to your home page" if signed_in else "Go to the sign-in page") in page
