@@ -115,7 +115,7 @@ def of_text(text: str) -> Sheet:
         )
         return Sheet("text", text, trouble=says)
     found = batch.parse(text)
-    problems = found.problems or _meeting(found.lines, found.numbers)
+    problems = found.problems or meeting(found.lines, found.numbers)
     return Sheet("text", text, (), found.lines, found.numbers, tuple(problems))
 
 
@@ -138,7 +138,7 @@ def _of_rows(rows: Sequence[Row]) -> Sheet:
         lines.append(line)
         numbers.append(number)
         checked.append(row)
-    for problem in _meeting(lines, numbers):
+    for problem in meeting(lines, numbers):
         problems.append(problem)
         at = problem.number - 1
         checked[at] = replace(checked[at], error=problem.says)
@@ -150,7 +150,7 @@ def _of_rows(rows: Sequence[Row]) -> Sheet:
     )
 
 
-def _meeting(lines: Sequence[Line], numbers: Sequence[int]) -> list[Problem]:
+def meeting(lines: Sequence[Line], numbers: Sequence[int]) -> list[Problem]:
     """Lines that would arrive where one before them does."""
     first: dict[str, int] = {}
     problems = []

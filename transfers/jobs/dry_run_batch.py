@@ -6,6 +6,7 @@ tops of one inventory, and its rules name what is wanted in them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from os.path import commonpath
@@ -48,13 +49,8 @@ def compare(trial: Trial, inputs: Mapping[str, Any], beat: Beat) -> str:
         settling.settle(destination, beat, None)
     if not source.is_ready:
         level = inputs["options"].get("sync_level")
-        earlier = settling.Earlier(
-            sorted(_moved(items, settling.rows_in(destination)), key=by_place),
-            sorted(_unsure(items, settling.unsure_of(destination))),
-            partial(would_overwrite, level),
-        )
-        settling.settle(source, beat, earlier)
-    return sentence(source, inputs) + _missing(items, source)
+        settling.settle(source, beat, _earlier(items, destination, level))
+    return sentence(source, inputs) + _missing(items, source) + _repeated(items)
 
 
 # --- listing
@@ -142,6 +138,52 @@ def _start(inventory: Inventory, tops: Sequence[str], beat: Beat) -> None:
 
 
 # --- comparing
+
+
+def _earlier(
+    items: Sequence[Item], destination: Inventory, level: int | None
+) -> settling.Earlier:
+    """What goes to several places is there already if it is at all of them."""
+    there: dict[str, list[Row]] = {}
+    for row in _moved(items, settling.rows_in(destination)):
+        there.setdefault(row.path, []).append(row)
+    unsure = sorted(_unsure(items, settling.unsure_of(destination)))
+    lines = _lines_of(items)
+
+    def would_move(now: Row, _: Row) -> bool:
+        found = there[now.path]
+        if any(would_overwrite(level, now, each) for each in found):
+            return True
+        is_known = not any(now.folder.startswith(folder) for folder in unsure)
+        return not now.is_folder and is_known and len(found) < _places(now.path, lines)
+
+    rows = sorted((rows[0] for rows in there.values()), key=by_place)
+    return settling.Earlier(rows, unsure, would_move)
+
+
+def _lines_of(items: Sequence[Item]) -> Counter[str]:
+    """How many lines take each source."""
+    return Counter(_bare(each, Inventory.Part.SOURCE) for each in items)
+
+
+def _places(path: str, lines: Mapping[str, int]) -> int:
+    """To how many places the lines take something, with what it lies in."""
+    count = 0
+    while path:
+        count += lines.get(path, 0)
+        path = path.rpartition("/")[0]
+    return count
+
+
+def _repeated(items: Sequence[Item]) -> str:
+    several = sum(count > 1 for count in _lines_of(items).values())
+    if not several:
+        return ""
+    goes, is_ = ("goes", "is") if several == 1 else ("go", "are")
+    return (
+        f" {counted(several, 'source')} {goes} to more than one place, {is_} compared "
+        "with all of them, and counted once."
+    )
 
 
 def _moved(items: Sequence[Item], rows: Iterator[Row]) -> Iterator[Row]:

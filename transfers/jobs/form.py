@@ -12,6 +12,7 @@ from django.db.models import Field
 
 from accounts.models import User
 from transfers import batch
+from transfers.batch_form import meeting
 from transfers.forms import LookMixin, PathField
 from transfers.jobs import templates
 from transfers.jobs.events import EVENTS
@@ -211,7 +212,12 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
     def clean_batch(self) -> list[dict[str, Any]]:
         read = batch.parse(self.cleaned_data["batch"])
         problems = sorted(
-            [*read.problems, *_unknown_fields(read)], key=lambda each: each.number
+            [
+                *read.problems,
+                *_unknown_fields(read),
+                *meeting(read.lines, read.numbers),
+            ],
+            key=lambda each: each.number,
         )
         if problems:
             raise ValidationError(batch.problems_in_words(problems))

@@ -281,6 +281,32 @@ def test_a_batch_goes_on_after_globus_was_out_of_reach(tree, job, sandbox, no_pa
     assert changes(result(trial)) == {"a/x": "+", "b/x": "+"}
 
 
+def test_what_goes_to_several_places_is_compared_with_all_of_them(tree, job):
+    for place in ("from", "to/one", "to/two"):
+        for name in ("same", "lacking", "other"):
+            tree(f"{place}/all/{name}", "1")
+    tree("to/one/all/other", "22")
+    tree("to/one/all/extra", "1")
+    (tree("from/all/new", "1").parents[2] / "to/two/all/lacking").unlink()
+    trial = tried(batch_of(job, "-r all one/all\n-r all two/all"))
+    assert changes(result(trial)) == {
+        "all/same": "=",
+        "all/lacking": "~",
+        "all/other": "~",
+        "all/new": "+",
+        "all/extra": "-",
+    }
+    assert "1 source goes to more than one place, is compared with all" in trial.says
+
+
+def test_a_place_that_cannot_be_read_is_not_said_to_lack_anything(tree, job, sandbox):
+    tree("from/a", "1")
+    tree("to/one/a", "1")
+    tree("to/shut/a", "1")
+    sandbox.collection(seed.HARVEST, denied_paths=["/tree/to/shut"])
+    assert changes(result(tried(batch_of(job, "a one/a\na shut/a"))))["a"] == "="
+
+
 def test_the_fields_of_a_batch_are_filled_in(tree, job):
     tree(f"from/{timezone.now():%Y}/a", "1")
     trial = tried(batch_of(job, "-r {scheduled_for:%Y} now"))

@@ -137,6 +137,7 @@ def test_the_form_comes_back_as_it_was_saved(browser, service_account):
         ({"delete_extra": "on"}, "Type /incoming/"),
         ({"delete_extra": "on", "delete_confirm": "yes"}, "exactly"),
         ({"batch": "a b\nc\n"}, "Line 2: Only one path stands here"),
+        ({"batch": "a x\nb x\n"}, "Line 2: It would arrive where line 1 does"),
         ({"batch": "a b\n\na {huh}/b\nc\n"}, "Line 3: There is no field {huh}"),
         ({"batch": "a b\n\na {huh}/b\nc\n"}, "Line 4: Only one path stands here"),
         ({"destination_path": "/{huh}/"}, "There is no field {huh}"),
