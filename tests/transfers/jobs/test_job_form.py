@@ -297,6 +297,17 @@ def test_a_new_job_is_its_maker_s_to_look_after(browser, grace):
     assert str(grace.pk) in chosen
 
 
+def test_what_is_said_of_a_field_cannot_turn_the_sentence_around(
+    browser, service_account
+):
+    answer = browser.post("/jobs/new/", mirror(service_account, zone=HOSTILE))
+    page = text_of(answer)
+    assert "There is no time zone" in page
+    said = re.findall(r'<p class="error".*?</p>', page, re.S)
+    assert said
+    assert not any("\u202e" in each for each in said)
+
+
 def test_a_half_filled_form_is_not_blamed(browser, service_account):
     data = {"service_account": str(service_account.pk), "do": "check-account"}
     page = text_of(browser.post("/jobs/new/", data | {"name": "x"}))
