@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandbox import seed
 from tests.browser.test_axe import problems
+from tests.portal.processes import eventually
 
 
 def fill_in(page, name):
@@ -125,3 +126,27 @@ def test_the_calendar_offers_the_zone_of_the_browser(page_of, site):
     page.get_by_role("link", name="In Europe/Paris").click()
     page.get_by_text(", in Europe/Paris").wait_for()
     assert page.get_by_role("link", name="In Europe/Paris").count() == 0
+
+
+def test_a_job_is_tried_on_a_phone_before_it_is_saved(page_of, site):
+    page = page_of(
+        "grace", java_script_enabled=False, viewport={"width": 390, "height": 844}
+    )
+    page.goto(f"{site.url}/jobs/new/")
+    fill_in(page, "tried first")
+    page.get_by_label("Source collection’s ID").fill(seed.HARVEST)
+    page.get_by_label("Source path").fill("/sensors/")
+    page.get_by_label("Destination collection’s ID").fill(seed.ARCHIVE)
+    page.locator("[name=destination_path]").fill("/incoming/tried/")
+    page.get_by_label("What it does").select_option("transfer")
+    page.get_by_role("button", name="Dry run").click()
+    page.get_by_role("heading", name="Dry run").wait_for()
+    assert eventually(
+        lambda: page.reload() and page.get_by_text("5 new entries").count()
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.get_by_role("button", name="Back to the form").click()
+    assert page.get_by_label("Name", exact=True).input_value() == "tried first"
+    page.get_by_role("button", name="Save the job").click()
+    page.get_by_role("heading", name="tried first").wait_for()
+    page.get_by_text("Every night at 02:00 Europe/London").first.wait_for()
