@@ -11,6 +11,7 @@ from celery.signals import beat_init, setup_logging, worker_init
 from django.db import transaction
 from kombu.exceptions import OperationalError as BrokerError
 
+from portal.memory import give_back_early
 from portal.startup import django_or_exit, services_or_exit
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,11 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**kwargs: Any) -> None:
     """Celery's own set-up would go around the filter that takes secrets out."""
+
+
+@worker_init.connect
+def keep_memory_small(**kwargs: Any) -> None:
+    give_back_early()
 
 
 @worker_init.connect
