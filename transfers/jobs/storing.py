@@ -13,9 +13,10 @@ from transfers.jobs.models import Run, RunStep
 from transfers.jobs.sharing import places
 
 #: messages for one batch. A message is not about one run: it makes a worker take the
-#: next, and when that is done, send for another. So these keep as many workers busy,
-#: and the queue stays short for what else is in it, the tick among others.
-MOST_MESSAGES = 200
+#: next, and when that is done, send for another. So these keep as many threads busy,
+#: which is more than a few processes have work for, and the queue stays short for what
+#: else is in it, the tick among others. Each costs the scheduler a millisecond or two.
+MOST_MESSAGES = 64
 
 _S = Run.State
 
