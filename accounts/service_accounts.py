@@ -14,6 +14,7 @@ from accounts import audit
 from accounts.models import ServiceAccount, ServiceAccountSecret, User
 from portal.globus import scopes
 from portal.globus.errors import CredentialRefused, PortalError
+from portal.prepared import Prepared
 
 #: how exactly ``used_at`` of a secret is kept
 USED_AT_STEP = timedelta(hours=1)
@@ -153,8 +154,16 @@ def _activate(account: ServiceAccount, row: ServiceAccountSecret) -> None:
 
 
 def active_secret_id(account: ServiceAccount) -> UUID | None:
-    rows = account.secrets.filter(state=State.ACTIVE)
-    return rows.values_list("pk", flat=True).first()
+    found = _ACTIVE_SECRET.first(account.pk)
+    return found[0] if found else None
+
+
+_ACTIVE_SECRET = Prepared[tuple[UUID]](
+    lambda account: ServiceAccountSecret.objects.filter(
+        service_account=account, state=State.ACTIVE
+    ).values_list("pk"),
+    UUID,
+)
 
 
 def note_secret_use(account: ServiceAccount) -> None:

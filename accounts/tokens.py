@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import globus_sdk
 from django.db import OperationalError, connection, transaction
@@ -52,6 +53,7 @@ from portal.globus.errors import (
     failure_from,
     globus_errors,
 )
+from portal.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -118,12 +120,22 @@ def access_token(
 
 
 def _row(principal: Principal, resource_server: str) -> Token | None:
-    try:
-        return Token.objects.get(
-            **owner_fields(principal), resource_server=resource_server
-        )
-    except Token.DoesNotExist:
-        return None
+    query = _OF_USER if isinstance(principal, User) else _OF_SERVICE_ACCOUNT
+    return query.first(principal.pk, resource_server)
+
+
+_OF_USER = Prepared[Token](
+    lambda user, server: Token.objects.filter(user=user, resource_server=server),
+    UUID,
+    str,
+)
+_OF_SERVICE_ACCOUNT = Prepared[Token](
+    lambda account, server: Token.objects.filter(
+        service_account=account, resource_server=server
+    ),
+    UUID,
+    str,
+)
 
 
 def _note_use(row: Token, now: datetime) -> None:

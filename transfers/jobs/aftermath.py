@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db import connection
 
 from transfers.jobs.models import Job, Run
 from transfers.jobs.policies import Policies
@@ -29,8 +29,12 @@ def settle(run: Run, now: datetime) -> None:
 
 def _move_watermark(run: Run) -> None:
     """To the start of the run: what changed while it ran is news for the next one."""
-    is_older = Q(watermark__isnull=True) | Q(watermark__lt=run.started_at)
-    Job.objects.filter(is_older, pk=run.job_id).update(watermark=run.started_at)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE transfers_job SET watermark = %s "
+            "WHERE id = %s AND (watermark IS NULL OR watermark < %s)",
+            [run.started_at, run.job_id, run.started_at],
+        )
 
 
 def _retry(run: Run, now: datetime) -> None:

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.service_accounts import active_secret_id
+from portal.prepared import Prepared
 from transfers.jobs.blackouts import end_of_blackout
 from transfers.jobs.ledger import hold_back
 from transfers.jobs.line import COUNTS, FREE, WAITING
@@ -112,7 +113,17 @@ def _claim(pk: UUID, now: datetime) -> bool:
 
 def _with_all(pk: UUID) -> Run:
     """With the rows that every run needs; what only some have is read by those."""
-    return Run.objects.select_related("job__owner", "service_account").get(pk=pk)
+    run = _RUN.first(pk)
+    assert run is not None  # it has just been claimed, in this transaction
+    return run
+
+
+_RUN = Prepared[Run](
+    lambda pk: Run.objects.select_related(
+        "job__owner", "service_account", "schedule"
+    ).filter(pk=pk),
+    UUID,
+)
 
 
 def _is_held_back(pk: UUID, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from accounts.clients import transfer_client
 from portal.globus.transport import WORKER
+from portal.prepared import Prepared
 from portal.templatetags.page import size
 from transfers.jobs import checkpoints, settling, walking
 from transfers.jobs.inventory_models import Inventory
@@ -95,6 +96,16 @@ class _Earlier(NamedTuple):
         return self.state == Inventory.State.READY
 
 
+_OF_JOB = Prepared[tuple[Any, ...]](
+    lambda job: (
+        Inventory.objects.filter(job=job, part=Inventory.Part.RUN)
+        .order_by("-created_at")
+        .values_list(*(name.replace("run_", "run__") for name in _Earlier._fields))
+    ),
+    UUID,
+)
+
+
 @dataclass(frozen=True)
 class Known:
     """The inventories of a job that there are, the newest first; read once a run."""
@@ -103,10 +114,7 @@ class Known:
 
     @classmethod
     def of(cls, job_id: UUID) -> Known:
-        rows = Inventory.objects.filter(job=job_id, part=Inventory.Part.RUN)
-        columns = [name.replace("run_", "run__") for name in _Earlier._fields]
-        found = rows.order_by("-created_at").values_list(*columns)
-        return cls([_Earlier(*row) for row in found])
+        return cls([_Earlier(*row) for row in _OF_JOB.rows(job_id)])
 
     def before(self, inventory: Inventory) -> Inventory | None:
         """The newest that looked at the same place by the same rules."""

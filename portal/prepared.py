@@ -1,0 +1,105 @@
+"""Queries whose text is made once in a process.
+
+Django makes the text of a query anew each time that it is asked, which costs more
+than PostgreSQL needs for a row. What every run asks, and always in the same words,
+keeps its text here, and only the values change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+from uuid import UUID, uuid4
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.query import get_related_populators
+
+Row = TypeVar("Row")
+
+#: its stubs are of a newer Django
+_populators: Any = get_related_populators
+
+
+class Prepared(Generic[Row]):
+    """A query set that differs in some ids and words only.
+
+    ::
+
+        by_id = Prepared[Run](lambda pk: Run.objects.filter(pk=pk), UUID)
+        found = by_id.rows(run_id)
+
+    It may use ``select_related``, ``only`` or ``values_list``; nothing is prefetched.
+    """
+
+    def __init__(
+        self, make: Callable[..., QuerySet[Any, Any]], *kinds: type[UUID] | type[str]
+    ) -> None:
+        """
+        :param make: gives the query set; called once, when it is used first
+        :param kinds: of its arguments
+        """
+        self._make, self._kinds = make, kinds
+        self._text: _Text | None = None
+
+    def rows(self, *values: UUID | str) -> list[Row]:
+        """:param values: one for each of the ``kinds``"""
+        if self._text is None:
+            self._text = self._written()
+        return cast("list[Row]", self._text.rows(values))
+
+    def first(self, *values: UUID | str) -> Row | None:
+        return next(iter(self.rows(*values)), None)
+
+    def _written(self) -> _Text:
+        marks = [uuid4() if kind is UUID else uuid4().hex for kind in self._kinds]
+        found: Any = self._make(*marks)
+        compiler = found.query.get_compiler(connection=connection)
+        sql, given = compiler.as_sql()
+        places = [marks.index(each) if each in marks else None for each in given]
+        if {*range(len(marks))} - {*places}:
+            raise ValueError("A value is not in the query as it was given.")
+        return _Text(sql, [*given], places, compiler, found._fields is not None)
+
+
+@dataclass(frozen=True)
+class _Text:
+    sql: str
+    given: list[Any]
+    #: for each of the given: which value stands there, if any
+    places: list[int | None]
+    compiler: Any
+    #: and not of objects
+    is_of_values: bool
+
+    def rows(self, values: tuple[UUID | str, ...]) -> list[Any]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                self.sql,
+                [
+                    given if place is None else values[place]
+                    for given, place in zip(self.given, self.places, strict=True)
+                ],
+            )
+            found = cursor.fetchall()
+        if not found:
+            return []
+        select = self.compiler.select
+        converters = self.compiler.get_converters([each for each, _, _ in select])
+        rows = (
+            self.compiler.apply_converters(found, converters) if converters else found
+        )
+        if self.is_of_values:
+            return [tuple(row) for row in rows]
+        return [self._instance(row) for row in rows]
+
+    def _instance(self, row: Any) -> Any:
+        """As ``ModelIterable`` makes it."""
+        about, select = self.compiler.klass_info, self.compiler.select
+        first, end = about["select_fields"][0], about["select_fields"][-1] + 1
+        names = [each.target.attname for each, _, _ in select[first:end]]
+        made = about["model"].from_db(connection.alias, names, row[first:end])
+        for related in _populators(about, select, connection.alias):
+            related.populate(row, made)
+        return made
