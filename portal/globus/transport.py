@@ -9,10 +9,16 @@ and the authorizer, which belongs to one principal, adds the header for each req
 import os
 import threading
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 
 from globus_sdk import config
-from globus_sdk.transport import RequestsTransport, RetryConfig
+from globus_sdk.transport import (
+    RequestsTransport,
+    RetryCheckResult,
+    RetryConfig,
+    RetryContext,
+)
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
@@ -72,9 +78,22 @@ def shared_transport(service: str, patience: Patience) -> RequestsTransport:
 
 
 def retry_config(patience: Patience) -> RetryConfig:
-    return RetryConfig(
-        max_retries=patience.retries, max_sleep=patience.longest_sleep_seconds
+    """A token that Globus refuses is renewed and the request sent again, also where
+    nothing else is tried twice: what a 401 answers has not been done.
+    """
+    config = RetryConfig(
+        max_retries=patience.retries or 1, max_sleep=patience.longest_sleep_seconds
     )
+    if not patience.retries:
+        config.checks.register_check(_only_a_refused_token)
+    return config
+
+
+def _only_a_refused_token(ctx: RetryContext) -> RetryCheckResult:
+    """Stands before the SDK's own checks, of which it leaves one."""
+    if ctx.response is not None and ctx.response.status_code == HTTPStatus.UNAUTHORIZED:
+        return RetryCheckResult.no_decision
+    return RetryCheckResult.do_not_retry
 
 
 def _new_transport(service: str, patience: Patience) -> RequestsTransport:

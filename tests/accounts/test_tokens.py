@@ -22,10 +22,12 @@ from portal.globus.errors import (
     AccountDisabled,
     CredentialRefused,
     GlobusUnreachable,
+    PortalError,
     SignInRequired,
     UnexpectedAnswer,
     globus_errors,
 )
+from portal.globus.transport import GLANCE, ONCE, PAGE, WORKER
 from tests.factories import make_token, make_user
 from tests.stack import database_url
 
@@ -265,16 +267,30 @@ def test_an_answer_for_another_resource_server_is_not_stored():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_refused_token_is_renewed_once_and_the_call_goes_on(sandbox, ada):
+@pytest.mark.parametrize("patience", [PAGE, ONCE, GLANCE, WORKER])
+def test_a_refused_token_is_renewed_once_and_the_call_goes_on(sandbox, ada, patience):
     """A 401 on a data call: one renewal, then the answer."""
     sandbox.wipe_tokens(kind="access")
     before = len(token_requests(sandbox))
 
     with globus_errors():
-        answer = clients.transfer_client(ada).task_list()
+        answer = clients.transfer_client(ada, patience).task_list()
 
     assert answer.http_status == 200
     assert len(token_requests(sandbox)) - before == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("patience", [ONCE, GLANCE])
+@pytest.mark.parametrize("fault", [{"status": 502}, {"status": 429}, {"reset": True}])
+def test_what_is_to_be_sent_once_is_sent_once(sandbox, ada, patience, fault):
+    sandbox.fault("/task_list", **fault)
+    before = len(sandbox.requests("/task_list"))
+
+    with pytest.raises(PortalError), globus_errors():
+        clients.transfer_client(ada, patience).task_list()
+
+    assert len(sandbox.requests("/task_list")) - before == 1
 
 
 @pytest.mark.django_db
