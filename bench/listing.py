@@ -133,10 +133,8 @@ def our_way() -> Callable[[], object]:
 
     Nothing is written down of a listing: the audit is about what was done (A05).
     """
-    from django.contrib.sessions.backends.db import SessionStore
-
     from accounts.clients import transfer_client
-    from accounts.models import User
+    from portal.sessions import SessionStore
     from tests.factories import make_token, make_user
     from transfers import browsing
 
@@ -149,7 +147,8 @@ def our_way() -> Callable[[], object]:
 
     def run() -> object:
         opened = SessionStore(key)
-        who = User.objects.get(pk=opened["_auth_user_id"])
+        who = opened.person if opened["_auth_user_id"] else None
+        assert who is not None
         return browsing.whole_folder(transfer_client(who), UUID(COLLECTION), "/run/")
 
     return run

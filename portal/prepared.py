@@ -60,7 +60,14 @@ class Prepared(Generic[Row]):
         places = [marks.index(each) if each in marks else None for each in given]
         if {*range(len(marks))} - {*places}:
             raise ValueError("A value is not in the query as it was given.")
-        return _Text(sql, [*given], places, compiler, found._fields is not None)
+        return _Text(
+            sql,
+            [*given],
+            places,
+            compiler,
+            compiler.get_converters([each for each, _, _ in compiler.select]),
+            found._fields is not None,
+        )
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,8 @@ class _Text:
     #: for each of the given: which value stands there, if any
     places: list[int | None]
     compiler: Any
+    #: of columns that the driver does not bring as Django gives them
+    converters: Any
     #: and not of objects
     is_of_values: bool
 
@@ -85,11 +94,9 @@ class _Text:
             found = cursor.fetchall()
         if not found:
             return []
-        select = self.compiler.select
-        converters = self.compiler.get_converters([each for each, _, _ in select])
-        rows = (
-            self.compiler.apply_converters(found, converters) if converters else found
-        )
+        rows = found
+        if self.converters:
+            rows = self.compiler.apply_converters(found, self.converters)
         if self.is_of_values:
             return [tuple(row) for row in rows]
         return [self._instance(row) for row in rows]

@@ -410,6 +410,14 @@ def test_who_is_signed_in_costs_one_query(django_assert_num_queries):
         assert browser.get("/notifications/new/").status_code == 204
 
 
+@pytest.mark.parametrize("key", ["\x00" * 32, "é" * 32, "a" * 500, "' or 1=1 --", ""])
+def test_a_cookie_that_no_session_has_is_nobodys(key):
+    browser = Client()
+    browser.cookies[settings.SESSION_COOKIE_NAME] = key
+    assert browser.get("/login/").status_code == 200
+    assert not is_in(browser)
+
+
 def test_s05_a_person_who_is_deleted_is_out():
     user = make_user()
     browser = signed_in(user)
