@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.clients import transfer_client
 from sandbox import seed
 from tests.factories import make_token, make_transfer, make_user
+from tests.portal.processes import eventually
 from tests.transfers.played import query_of
 from transfers import monitoring, submission
 from transfers.models import Transfer, Watch
@@ -256,7 +257,8 @@ def test_they_are_found_while_nobody_looks(sandbox, ada):
 
 
 def test_what_had_ended_before_is_no_news(sandbox, ada):
-    by_the_cli(ada)
+    task_id, client = by_the_cli(ada), transfer_client(ada)
+    assert eventually(lambda: client.get_task(task_id)["status"] == "SUCCEEDED")
     monitoring.look(ada)
     monitoring.poll(ada)
     row = Transfer.objects.get()
