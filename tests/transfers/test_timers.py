@@ -10,7 +10,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.clients import timers_client
+from accounts.clients import timers_client, transfer_client
 from portal.globus.errors import UnexpectedAnswer
 from sandbox import seed
 from tests.flows import button, consent, go_on, person, scopes_asked
@@ -228,6 +228,8 @@ def test_nested_consents_are_asked_for_before_and_all_at_once(as_ada, sandbox, f
 def test_a_timer_that_lost_a_consent_goes_on_with_a_new_one(visit, sandbox, form, lost):
     mapped = {**form, "origin_id": seed.RESEARCH, "origin_path": "/projects/"}
     location = make(visit("ada"), sandbox, mapped)
+    client = transfer_client(person("ada"))
+    until(lambda: client.task_list(limit=1)["DATA"], "the first run")
     sandbox.withdraw_consents(**lost)
     sandbox.advance(86_400)
     # Days later, so with another sign-in.
