@@ -38,7 +38,7 @@ browser:
 	@sh tests/browser/install.sh
 
 test: venv cli browser
-	$(PY) -m pytest -n logical $(ARGS)
+	$(PY) -m pytest -n logical --dist worksteal $(ARGS)
 
 lint: venv
 	$(PY) -m ruff format --check .
