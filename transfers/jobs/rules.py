@@ -194,9 +194,10 @@ def times(
 def _walls(rule: Rule, first: datetime, from_wall: datetime) -> Iterator[datetime]:
     if rule.count is None and rule.frequency in ("DAILY", "WEEKLY"):
         # The library counts from the beginning; years of days would be counted each
-        # time.
+        # time. One round is left over: the week of the beginning has only its rest,
+        # so that BYSETPOS means other days in it than in all others.
         days = rule.interval * (7 if rule.frequency == "WEEKLY" else 1)
-        rounds = max(0, (from_wall - first).days // days)
+        rounds = max(0, (from_wall - first).days // days - 1)
         first += timedelta(days=rounds * days)
     expansion = _expansion(rule, first)
     limit = _horizon(max(first, from_wall))

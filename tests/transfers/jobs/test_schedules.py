@@ -224,6 +224,16 @@ def test_a_rule_that_counts_comes_to_its_end():
     assert next_due(counted, NOW + timedelta(hours=4)) is None
 
 
+def test_a_place_in_the_week_is_counted_in_whole_weeks_wherever_a_search_begins():
+    """The library counts in what is left of the week that it begins in."""
+    mondays = rhythm(
+        rule="FREQ=WEEKLY;BYDAY=MO,FR;BYSETPOS=1",
+        start_at=datetime(2026, 1, 7, 9, tzinfo=UTC),  # a Wednesday
+    )
+    found = first(2, mondays, datetime(2026, 1, 22, 10, tzinfo=UTC))
+    assert [f"{each:%a %d}" for each in found] == ["Mon 26", "Mon 02"]
+
+
 def test_a_rule_that_began_years_ago_costs_no_more():
     old = rhythm(rule="FREQ=DAILY;INTERVAL=3", start_at=NOW - timedelta(days=30_000))
     began = time.process_time()
@@ -400,6 +410,7 @@ RULE_TEXTS = st.sampled_from(
         "FREQ=HOURLY;INTERVAL=5",
         "FREQ=MINUTELY;INTERVAL=47",
         "FREQ=WEEKLY;BYDAY=SU;BYHOUR=1,2;BYMINUTE=30",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR;BYSETPOS=1;WKST=SU",
         "FREQ=MONTHLY;BYDAY=-1SU",
         "FREQ=DAILY;COUNT=40",
         "FREQ=HOURLY;BYHOUR=1,2;COUNT=30",
