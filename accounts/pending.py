@@ -141,7 +141,7 @@ def _of_request(
     action.came_from = page_of(request)
     if request.method in ("GET", "HEAD"):
         action.path = _own_path(request)
-    elif _keeps_body(request):
+    elif keeps_body(request):
         action.method = "POST"
         action.path = _path(request)
         _keep_body(action, request)
@@ -177,7 +177,8 @@ def page_of(request: HttpRequest) -> str:
     return "/" if path.startswith((*NOT_RESUMED, "//")) else path
 
 
-def _keeps_body(request: HttpRequest) -> bool:
+def keeps_body(request: HttpRequest) -> bool:
+    """Whether it is a form with paths, labels and choices, and with no secret."""
     match = request.resolver_match
     return (
         request.method == "POST"
@@ -189,14 +190,18 @@ def _keeps_body(request: HttpRequest) -> bool:
     )
 
 
-def _keep_body(action: PendingAction, request: HttpRequest) -> None:
-    fields = [
+def fields_of(request: HttpRequest) -> list[tuple[str, str]]:
+    """What a form holds for its page, in order: ``[(name, value)]``."""
+    return [
         (name, value)
         for name, values in request.POST.lists()
         for value in values
         if name not in ("csrfmiddlewaretoken", FIELD, REOPEN)
     ]
-    body = json.dumps(fields)
+
+
+def _keep_body(action: PendingAction, request: HttpRequest) -> None:
+    body = json.dumps(fields_of(request))
     if len(body) > LONGEST_BODY:
         action.method, action.path = "GET", action.came_from
         action.left_out = "The form was too long to be kept. Please fill it in again."

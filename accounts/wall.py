@@ -17,7 +17,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
-from accounts import pending
+from accounts import carrying, pending
 from accounts.models import User
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -56,12 +56,19 @@ class SignInWall(LoginRequiredMiddleware):
     def handle_no_permission(  # type: ignore[override] # also htmx's kind of redirect
         self, request: HttpRequest, view_func: Any
     ) -> HttpResponse:
+        if self._is_nobodys(request) and (page := carrying.page(request)):
+            return page
         target = self._target(request)
         response = redirect_to_login(target)
         if getattr(request, "htmx", False):
             # A redirect would put the whole page of the sign-in into a part of one.
             return HttpResponseClientRedirect(response.url)
         return response
+
+    def _is_nobodys(self, request: HttpRequest) -> bool:
+        """A form of which nothing says who filled it in."""
+        is_form = request.method == "POST" and not request.POST.get(pending.FIELD)
+        return is_form and last_person(request) is None
 
     def _target(self, request: HttpRequest) -> str:
         if request.method in ("GET", "HEAD"):
@@ -108,8 +115,16 @@ class GoingOn:
     def process_view(
         self, request: HttpRequest, view: Any, args: Any, kwargs: Any
     ) -> HttpResponse | None:
-        names_one = request.method == "POST" and pending.FIELD in request.POST
-        if not names_one or request.path == reverse("accounts:begin"):
+        if request.method != "POST":
+            return None
+        if pending.FIELD not in request.POST:
+            if pending.REOPEN in request.POST:  # from ``accounts.carrying``
+                fields = request.POST.copy()
+                del fields[pending.REOPEN]
+                fields._mutable = False
+                request.POST = fields  # type: ignore[assignment]
+            return None
+        if request.path == reverse("accounts:begin"):
             return None
         action = pending.find(request, request.POST[pending.FIELD])
         body = pending.body_for(request, action)

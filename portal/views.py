@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from accounts import audit
+from accounts import audit, carrying
 from portal.globus.errors import PortalError
 from portal.middleware import failure_page
 
@@ -74,4 +74,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return failure_page(request, FormExpired())
+    """Nothing is done; what was filled in goes back into the browser it came from."""
+    return carrying.page(request) or failure_page(request, FormExpired())
