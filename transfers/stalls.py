@@ -16,6 +16,8 @@ from transfers.models import Transfer
 
 class Cause(StrEnum):
     MISSING = "missing"
+    FOLDER = "folder"
+    NO_FOLDER = "no_folder"
     PERMISSION = "permission"
     QUOTA = "quota"
     ENDPOINT = "endpoint"
@@ -38,9 +40,10 @@ class Remedy(StrEnum):
 
 _CODES = {
     Cause.MISSING: (
-        "FILE_NOT_FOUND AMBIGUOUS_PATH NOT_A_DIRECTORY IS_A_DIRECTORY NOT_A_FILE "
-        "IS_A_FILE INVALID_PATH_NAME INVALID_SYMLINK NOT_A_SYMLINK"
+        "FILE_NOT_FOUND AMBIGUOUS_PATH INVALID_PATH_NAME INVALID_SYMLINK NOT_A_SYMLINK"
     ),
+    Cause.FOLDER: "IS_A_DIRECTORY NOT_A_FILE",
+    Cause.NO_FOLDER: "NOT_A_DIRECTORY IS_A_FILE",
     Cause.PERMISSION: "PERMISSION_DENIED FILE_ACCESS ACL_CHANGED",
     Cause.QUOTA: "QUOTA_EXCEEDED NO_SPACE_LEFT LIMIT_EXCEEDED",
     Cause.ENDPOINT: (
@@ -55,6 +58,8 @@ _CAUSES = {code: cause for cause, text in _CODES.items() for code in text.split(
 
 _SAYS = {
     Cause.MISSING: "Something that it shall copy is not there.",
+    Cause.FOLDER: "What is asked for as a file is a folder, or no file at all.",
+    Cause.NO_FOLDER: "What is asked for as a folder is a file.",
     Cause.PERMISSION: "A collection does not let you read or write there.",
     Cause.QUOTA: "There is no room left at the destination.",
     Cause.ENDPOINT: "The server of a collection does not answer.",
@@ -68,6 +73,14 @@ _ADVICE = {
     Cause.MISSING: (
         "If it comes back at this path, the transfer goes on by itself. Else send it "
         "again without what is missing, or cancel it."
+    ),
+    Cause.FOLDER: (
+        "It does not get on by itself. Change it so that the folder goes as a folder, "
+        "and send it again; or cancel it."
+    ),
+    Cause.NO_FOLDER: (
+        "It does not get on by itself. Change it so that the file goes as a file, and "
+        "send it again; or cancel it."
     ),
     Cause.PERMISSION: (
         "Ask the owner of the collection for access; then it goes on by itself. Or "
@@ -92,6 +105,8 @@ _ADVICE = {
 }
 _REMEDIES = {
     Cause.MISSING: Remedy.LEAVE_OUT,
+    Cause.FOLDER: Remedy.EDIT,
+    Cause.NO_FOLDER: Remedy.EDIT,
     Cause.PERMISSION: Remedy.LEAVE_OUT,
     Cause.QUOTA: Remedy.EDIT,
     Cause.ENDPOINT: Remedy.NONE,
@@ -108,6 +123,7 @@ WORDS = {
     Remedy.LOOK: "Look at the destination",
 }
 LONGEST_SHOWN = 300
+_NAMES_A_PATH = (Cause.MISSING, Cause.PERMISSION, Cause.FOLDER, Cause.NO_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -164,7 +180,7 @@ def cause_of(transfer: Transfer) -> Cause:
 def _detail(transfer: Transfer, cause: Cause) -> str:
     if cause == Cause.PAUSED:
         return (transfer.pause_message or transfer.error_detail)[:LONGEST_SHOWN]
-    if cause in (Cause.MISSING, Cause.PERMISSION):
+    if cause in _NAMES_A_PATH:
         return path_in(transfer.error_detail)
     return ""
 

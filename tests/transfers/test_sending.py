@@ -18,7 +18,7 @@ from sandbox import seed
 from tests.factories import make_transfer
 from tests.flows import consent, go_on, person, sign_in
 from tests.transfers.form_on_page import explanation, fields
-from transfers import filters, send_options
+from transfers import filters, looking, send_options
 from transfers.batch_form import MOST_ROWS
 from transfers.filters import Rule
 from transfers.models import Transfer
@@ -449,10 +449,11 @@ BATCH = """# what the cli reads
 
 
 def test_a_batch_as_text(as_ada, filled):
-    rows = sent(as_ada, filled | {"mode": "text", "batch_text": BATCH})["DATA"]
+    below = filled | {"origin_path": "/not made yet/"}
+    rows = sent(as_ada, below | {"mode": "text", "batch_text": BATCH})["DATA"]
     assert [row["source_path"] for row in rows] == [
-        "/Documents/run 1/",
-        "/Documents/data.bin",
+        "/not made yet/run 1/",
+        "/not made yet/data.bin",
         "/elsewhere/paper.tex",
     ]
     assert rows[1]["external_checksum"] == "abc123"
@@ -507,6 +508,54 @@ def test_a_line_that_its_folder_contradicts_is_said(
     assert words in found[0]
     assert len(sandbox.requests("*/ls")) == before + 1
     assert not Transfer.objects.exists()
+
+
+def test_lines_of_several_folders_are_looked_at_in_each(as_ada, filled, sandbox):
+    text = (
+        "--no-recursive /Documents/figures one\n/nowhere/x two\n"
+        "--no-recursive /Documents/paper.tex three\n/~/nothing.txt four\n"
+    )
+    found = said(as_ada.post(NEW, filled | {"mode": "text", "batch_text": text}))
+    assert [each.split(": ")[0] for each in found] == ["Line 1", "Line 4"]
+    assert "/Documents/figures: This is a folder" in found[0]
+    assert "/~/nothing.txt: There is nothing at this path" in found[1]
+    assert not Transfer.objects.exists()
+
+
+def test_of_many_folders_a_few_are_looked_at(as_ada, filled, sandbox, monkeypatch):
+    text = "".join(f"/home/ada/{n}/x y{n}\n" for n in range(looking.MOST_FOLDERS * 2))
+    before = len(sandbox.requests("*/ls"))
+    sent(as_ada, filled | {"mode": "text", "batch_text": text})
+    asked = len(sandbox.requests("*/ls")) - before
+    assert asked == looking.MOST_FOLDERS
+
+    monkeypatch.setattr(looking, "LOOKING_SECONDS", 0)
+    fresh = filled | {"transfer_id": str(uuid4())}
+    sent(as_ada, fresh | {"mode": "text", "batch_text": text.replace(" y", " z")})
+    assert len(sandbox.requests("*/ls")) == before + asked, "the page has to come"
+
+
+def test_a_collection_that_does_not_answer_is_left_to_the_submission(
+    as_ada, filled, sandbox
+):
+    sandbox.fault("/transfer/v0.10/operation/endpoint/*/ls", status=502, times=9)
+    before = len(sandbox.requests("*/ls"))
+    text = "".join(f"/home/{n}/x y{n}\n" for n in range(4))
+    sent(as_ada, filled | {"mode": "text", "batch_text": text})
+    assert len(sandbox.requests("*/ls")) - before <= 2, "asked of one folder alone"
+
+
+def test_a_line_about_a_file_newer_than_the_kept_listing_is_good(as_ada, filled, stack):
+    text = "new.txt there\n"
+    form = filled | {"mode": "text", "batch_text": text}
+    assert "nothing at this path" in said(as_ada.post(NEW, form))[0]
+    collection = stack.folder / "sandbox" / "collections" / seed.LAPTOP
+    new = collection / "Documents" / "new.txt"
+    new.write_text("x")
+    try:
+        assert sent(as_ada, form)["DATA"][0]["source_path"] == "/Documents/new.txt"
+    finally:
+        new.unlink()
 
 
 def test_a_file_is_read_into_the_form_and_nothing_is_sent(as_ada, filled):
@@ -601,7 +650,8 @@ def test_everything_of_a_transfer_comes_back_into_the_form(as_ada, filled):
 
 
 def test_what_the_folders_cannot_say_comes_back_as_lines(as_ada, filled):
-    document = sent(as_ada, filled | {"mode": "text", "batch_text": BATCH})
+    below = filled | {"origin_path": "/not made yet/"}
+    document = sent(as_ada, below | {"mode": "text", "batch_text": BATCH})
     [first] = Transfer.objects.all()
     page = as_ada.get(f"{NEW}?again_of={first.pk}")
     assert sent(as_ada, fields(page) | {"do": "send"})["DATA"] == document["DATA"]

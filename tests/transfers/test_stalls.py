@@ -34,6 +34,10 @@ def troubled(code, **facts):
     ("code", "cause", "remedy"),
     [
         ("FILE_NOT_FOUND", Cause.MISSING, Remedy.LEAVE_OUT),
+        ("IS_A_DIRECTORY", Cause.FOLDER, Remedy.EDIT),
+        ("NOT_A_FILE", Cause.FOLDER, Remedy.EDIT),
+        ("NOT_A_DIRECTORY", Cause.NO_FOLDER, Remedy.EDIT),
+        ("IS_A_FILE", Cause.NO_FOLDER, Remedy.EDIT),
         ("PERMISSION_DENIED", Cause.PERMISSION, Remedy.LEAVE_OUT),
         ("QUOTA_EXCEEDED", Cause.QUOTA, Remedy.EDIT),
         ("NO_SPACE_LEFT", Cause.QUOTA, Remedy.EDIT),
@@ -54,9 +58,10 @@ def test_each_cause_has_a_sentence_advice_and_a_button(code, cause, remedy):
 
 
 @pytest.mark.django_db
-def test_the_missing_path_is_named():
+@pytest.mark.parametrize("code", ["FILE_NOT_FOUND", "IS_A_DIRECTORY", "IS_A_FILE"])
+def test_the_path_that_it_is_about_is_named(code):
     details_of = "Path: /projects/a: b/frame.fits\nError: No such file or directory"
-    stall = stalls.stall_of(troubled("FILE_NOT_FOUND", error_detail=details_of), NOW)
+    stall = stalls.stall_of(troubled(code, error_detail=details_of), NOW)
     assert stall.detail == "/projects/a: b/frame.fits"
 
 

@@ -26,7 +26,7 @@ from transfers import (
     templates_kept,
     trying,
 )
-from transfers.folders import Asked, open_folder
+from transfers.folders import Asked
 from transfers.forms import TemplateNameForm
 from transfers.models import Transfer
 from transfers.paths import parent
@@ -140,25 +140,17 @@ def is_misnamed(made: Draft) -> bool:
 
 
 def _has_misnamed_lines(made: Draft) -> bool:
-    """Looks at one listing at the most: lines from several folders are Globus's to
-    judge.
-    """
     form, sheet = made.form, made.form.sheet
     data = form.cleaned_data
     items = sheet.items(data["origin_path"], data["destination_path"])
-    path = looking.one_folder_of(items)
-    if not path:
-        return False
-    key = made.request.session.session_key or ""
-    asked = Asked(made.request.user, key, data["origin_id"], path, hidden=True)
-    try:
-        folder = open_folder(asked)
-    except PortalError:
-        return False  # met again by the submission, which knows what to do about it
-    kinds = dict(folder.names(range(folder.about.count)))
+    user, key = made.request.user, made.request.session.session_key or ""
+
+    def asked_in(path: str) -> Asked:
+        return Asked(user, key, data["origin_id"], path, hidden=True)
+
     problems = [
         batch.Problem(sheet.numbers[place], f"{items[place].source_path[:60]}: {says}")
-        for place, says in looking.troubles_in(kinds, items)
+        for place, says in looking.troubles_in_folders(asked_in, items)
     ]
     if problems:
         form.add_error("batch", batch.problems_in_words(problems))
