@@ -14,6 +14,7 @@ from globus_sdk import TransferClient
 
 from portal.globus.errors import Conflict, UnexpectedAnswer, globus_errors
 from transfers.paths import normalised
+from transfers.storable import is_text, storable_text
 
 LONGEST_NAME = 128
 MOST_BOOKMARKS = 100
@@ -21,12 +22,20 @@ MOST_BOOKMARKS = 100
 
 @dataclass(frozen=True)
 class Bookmark:
-    """:ivar path: of a folder; ends in a slash"""
+    """
+    :ivar name: as it can be shown; Globus finds the bookmark by its id
+    :ivar path: of a folder, raw; ends in a slash
+    """
 
     id: UUID
     name: str
     collection_id: UUID
     path: str
+
+    @property
+    def can_be_opened(self) -> bool:
+        """A path that is no text cannot be asked for from here."""
+        return is_text(self.path)
 
 
 def mine(transfer_client: TransferClient) -> list[Bookmark]:
@@ -92,7 +101,7 @@ def _bookmark(row: Any) -> Bookmark:
     try:
         return Bookmark(
             id=UUID(row["id"]),
-            name=str(row["name"]),
+            name=storable_text(str(row["name"])),
             collection_id=UUID(row["endpoint_id"]),
             path=str(row["path"]),
         )

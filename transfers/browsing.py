@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -216,17 +215,9 @@ def whole_folder(
 def document_of(answer: GlobusHTTPResponse) -> dict[str, Any]:
     """The document of a listing.
 
-    One name that is no Unicode makes a document that only the slower, more patient
-    parser reads; it must not hide the whole folder.
-
     :raises UnexpectedAnswer: it is none
     """
     data = answer.data
-    if data is None:
-        try:
-            data = json.loads(answer.text)
-        except ValueError as err:
-            raise UnexpectedAnswer(code="Listing") from err
     if not isinstance(data, dict) or not isinstance(data.get("DATA"), list):
         raise UnexpectedAnswer(code="Listing")
     return data

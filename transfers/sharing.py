@@ -19,6 +19,7 @@ from portal.globus.errors import Conflict, UnexpectedAnswer, globus_errors
 from transfers.browsing import moment
 from transfers.collections import Collection
 from transfers.paths import normalised
+from transfers.storable import is_text
 
 LONGEST_MESSAGE = 2048
 #: roles that let one change the rules
@@ -56,6 +57,11 @@ class Rule:
     may: str
     created_at: datetime | None
     expires_at: datetime | None
+
+    @property
+    def can_be_opened(self) -> bool:
+        """A path that is no text cannot be asked for from here."""
+        return is_text(self.path)
 
 
 def can_share(collection: Collection) -> bool:

@@ -60,3 +60,8 @@ def storable_text(text: str, *, longest: int | None = None) -> str:
         text = text.replace("\0", REPLACEMENT)
         text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     return text[:longest]
+
+
+def is_text(text: str) -> bool:
+    """Whether it can be stored, and stand in a page or an address, as it is."""
+    return storable_text(text) == text

@@ -22,6 +22,8 @@ from globus_sdk.transport import (
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
+from portal.globus.representation import be_patient
+
 #: connections kept per host; more threads than this wait for one
 POOL_SIZE = 64
 
@@ -99,6 +101,7 @@ def _only_a_refused_token(ctx: RetryContext) -> RetryCheckResult:
 def _new_transport(service: str, patience: Patience) -> RequestsTransport:
     transport = RequestsTransport(http_timeout=patience.timeout_seconds)
     transport.user_agent = "Causeway"
+    be_patient(transport)
     session = transport.session
     adapter = HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE, pool_block=True)
     session.mount("https://", adapter)

@@ -13,7 +13,7 @@ from portal.globus.errors import PortalError
 from transfers.browsing import moment
 from transfers.changing import place_of
 from transfers.paths import is_within, normalised
-from transfers.storable import storable_text
+from transfers.storable import is_text, storable_text
 
 LONGEST_LABEL = 128
 
@@ -183,7 +183,7 @@ def deletion_of_listed(
         raise BadRequest("Choose at least one file or folder.")
     folder = normalised(folder, folder=True)
     paths = [place_of(folder, name) for name in names]
-    if any(storable_text(path) != path for path in paths):
+    if not all(map(is_text, paths)):
         raise BadRequest(
             "One of these has a name that is not valid text. Rename it first; then it "
             "can be deleted."

@@ -61,7 +61,7 @@ def listed(request: SignedInRequest) -> HttpResponse:
             (
                 each,
                 names.get(each.collection_id, ""),
-                to(each.collection_id, each.path),
+                to(each.collection_id, each.path) if each.can_be_opened else "",
             )
             for each in found
         ],
