@@ -2,7 +2,7 @@
 
 Django makes the text of a query anew each time that it is asked, which costs more
 than PostgreSQL needs for a row. What every run asks, and always in the same words,
-keeps its text here, and only the values change.
+keeps its text here, and only the values change (``portal.planned``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from uuid import UUID, uuid4
 from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.query import get_related_populators
+
+from portal.planned import planned_once
 
 Row = TypeVar("Row")
 
@@ -83,7 +85,7 @@ class _Text:
     is_of_values: bool
 
     def rows(self, values: tuple[UUID | str, ...]) -> list[Any]:
-        with connection.cursor() as cursor:
+        with planned_once() as cursor:
             cursor.execute(
                 self.sql,
                 [

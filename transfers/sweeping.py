@@ -10,11 +10,12 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts import broken_credentials, digests, outbox, pending
 from accounts import queue as accounts_queue
+from portal.planned import Sql
 from transfers import queue, telling, timer_checks
 from transfers.claims import RUN_CLAIM_LASTS
 from transfers.jobs import explaining, line, notify, stopping, storing, trials
@@ -102,17 +103,21 @@ def _unheard_of(now: datetime) -> Q:
     return Q(heartbeat_at__lt=now - RUN_CLAIM_LASTS)
 
 
+def _still_unheard_of(now: datetime) -> Sql:
+    return Sql("heartbeat_at < %s", [now - RUN_CLAIM_LASTS])
+
+
 def _put_back(run: Run, now: datetime) -> None:
     with transaction.atomic():
         taken = advance(
             run,
             Run.State.WAITING,
             from_states=[Run.State.PREPARING],
-            only_if=_unheard_of(now),
+            only_if=_still_unheard_of(now),
             says="Its worker died; another one goes on with it.",
             now=now,
             next_try_at=now,
-            takeovers=F("takeovers") + 1,
+            takeovers=Sql("takeovers + 1"),
         )
         if taken:
             Transfer.objects.unsent().filter(run=run).update(claimed_at=None)
@@ -128,12 +133,12 @@ def _give_up(run: Run, now: datetime) -> None:
         run,
         Run.State.FAILED,
         from_states=[Run.State.PREPARING],
-        only_if=_unheard_of(now),
+        only_if=_still_unheard_of(now),
         says=says,
         now=now,
         last_error=says,
         error_code=POISON,
-        takeovers=F("takeovers") + 1,
+        takeovers=Sql("takeovers + 1"),
     )
     if given_up:
         logger.error("Run %s was given up after %s workers", run.pk, MOST_DEATHS)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from django.db import connection
-
+from portal.planned import planned_once
 from transfers.jobs.models import Job, Run
 from transfers.jobs.policies import Policies
 
@@ -29,7 +28,7 @@ def settle(run: Run, now: datetime) -> None:
 
 def _move_watermark(run: Run) -> None:
     """To the start of the run: what changed while it ran is news for the next one."""
-    with connection.cursor() as cursor:
+    with planned_once() as cursor:
         cursor.execute(
             "UPDATE transfers_job SET watermark = %s "
             "WHERE id = %s AND (watermark IS NULL OR watermark < %s)",

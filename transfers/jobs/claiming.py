@@ -11,13 +11,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models import BooleanField, DateTimeField, F, Q
-from django.db.models.expressions import RawSQL
+from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
 from accounts.service_accounts import active_secret_id
+from portal.planned import Sql, planned_once
 from portal.prepared import Prepared
 from transfers.jobs.blackouts import end_of_blackout
 from transfers.jobs.ledger import hold_back
@@ -89,7 +88,7 @@ def _first(now: datetime, run_id: UUID | None) -> _First | None:
     which, given = (
         ("run.ready_at <= %s", now) if run_id is None else ("run.id = %s", run_id)
     )
-    with connection.cursor() as cursor:
+    with planned_once() as cursor:
         cursor.execute(_FIRST.format(which=which), [given])
         found = cursor.fetchone()
     return _First(*found) if found else None
@@ -100,11 +99,11 @@ def _claim(pk: UUID, now: datetime) -> bool:
         Run(pk=pk),
         Run.State.PREPARING,
         from_states=[Run.State.WAITING],
-        only_if=Q(RawSQL(_STILL_FREE, [pk], output_field=BooleanField())),  # noqa: S611 - ours
+        only_if=Sql(_STILL_FREE, [pk]),
         says="A worker has taken it.",
         now=now,
-        attempts=F("attempts") + 1,
-        deadline_at=RawSQL(_DEADLINE, [now], output_field=DateTimeField()),  # noqa: S611 - ours
+        attempts=Sql("attempts + 1"),
+        deadline_at=Sql(_DEADLINE, [now]),
         last_error="",
         error_code="",
         error_detail="",

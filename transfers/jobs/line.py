@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from portal.planned import planned_once
 from transfers import queue
 
 #: tasks of one identity that Globus runs at once
@@ -127,6 +128,6 @@ def _send_for_next() -> None:
 
 
 def _ids(statement: str, given: list[Any]) -> list[UUID]:
-    with connection.cursor() as cursor:
+    with planned_once() as cursor:
         cursor.execute(COUNTS + statement, given)
         return [row[0] for row in cursor.fetchall()]

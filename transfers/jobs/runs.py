@@ -16,13 +16,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.clients import transfer_client
 from accounts.models import User
 from portal.globus.errors import PortalError
 from portal.globus.transport import WORKER
+from portal.planned import Sql
 from transfers import submission
 from transfers.claims import sweep_time
 from transfers.jobs import claiming, first_run, line, listing
@@ -187,7 +187,7 @@ def _list(run: Run) -> None:
             run,
             _S.SUCCEEDED if inventory.is_complete else _S.SUCCEEDED_WITH_SKIPS,
             from_states=[_S.PREPARING],
-            only_if=Q(claimed_at=run.claimed_at),
+            only_if=Sql("claimed_at = %s", [run.claimed_at]),
             says=listing.sentence(inventory),
             result=listing.facts(inventory),
         )

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from django.db import connection
-
+from portal.planned import planned_once
 from transfers.jobs.control import Share
 
 #: Where the line stands: at the place of what is being worked on, else at the first
@@ -59,6 +58,6 @@ def places(wanted: Mapping[UUID, int]) -> dict[UUID, int]:
 
 def _reserved(wanted: Mapping[UUID, int]) -> dict[UUID, int]:
     """Of those who have a share."""
-    with connection.cursor() as cursor:
+    with planned_once() as cursor:
         cursor.execute(_RESERVE, [[*wanted], [*wanted.values()]])
         return dict(cursor.fetchall())

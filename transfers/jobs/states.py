@@ -7,12 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
-from django.db.models.sql import UpdateQuery
 from django.utils import timezone
 
+from portal.planned import Sql, planned_once
 from transfers.jobs.aftermath import settle
 from transfers.jobs.models import STEPS, Run
 
@@ -21,6 +18,8 @@ SOURCES = {
     to: tuple(state for state, following in STEPS.items() if to in following)
     for to in Run.State
 }
+
+_FIELDS = {field.name: field for field in Run._meta.concrete_fields}
 
 
 class IllegalStep(ValueError):
@@ -33,7 +32,7 @@ def advance(
     *,
     says: str,
     from_states: Iterable[Run.State] = (),
-    only_if: Q | None = None,
+    only_if: Sql | None = None,
     now: datetime | None = None,
     **fields: Any,
 ) -> bool:
@@ -43,7 +42,7 @@ def advance(
 
     :param from_states: fewer than all states that lead to ``to``
     :param only_if: what must also hold of the row, decided by the same ``UPDATE``
-    :param fields: further columns to write with the state
+    :param fields: further columns to write with the state: what, or how to compute it
     :returns: whether this caller took the step; then ``run`` has what was written
     :raises IllegalStep: ``from_states`` holds a state that does not lead to ``to``
     """
@@ -53,9 +52,12 @@ def advance(
         raise IllegalStep(f"No step leads from {sorted(sources)} to {to}.")
     says = says[:500]
     changes = {"state": to, "says": says, **_moments(to, now), **fields}
-    rows = Run.objects.filter(only_if or Q(), pk=run.pk, state__in=sources)
+    where = Sql("id = %s AND state = ANY(%s)", [run.pk, [*map(str, sources)]])
+    if only_if is not None:
+        words = f"{where.words} AND {only_if.words}"
+        where = Sql(words, [*where.given, *only_if.given])
     with transaction.atomic(savepoint=False):
-        computed = _written(rows, changes, now)
+        computed = _written(changes, where, now)
         if computed is None:
             return False
         for name, value in (changes | computed).items():
@@ -66,33 +68,40 @@ def advance(
 
 
 def _written(
-    rows: QuerySet[Run], changes: dict[str, Any], now: datetime
+    changes: dict[str, Any], where: Sql, now: datetime
 ) -> dict[str, Any] | None:
     """Changes the row and adds its step, in one statement: each costs a run a round
     trip, and some runs have to start in a few milliseconds.
 
     :returns: what the database has computed; nothing if the row was not there
     """
-    query: Any = rows.order_by().query.chain(UpdateQuery)
-    query.add_update_values(changes)
-    update, given = query.get_compiler(connection=connection).as_sql()
-    computed = [name for name, to in changes.items() if isinstance(to, Combinable)]
-    with connection.cursor() as cursor:
+    columns = [_column(name, to) for name, to in changes.items()]
+    computed = [name for name, to in changes.items() if isinstance(to, Sql)]
+    with planned_once() as cursor:
         cursor.execute(
-            f"WITH changed AS ({update} RETURNING transfers_run.*), step AS ("  # noqa: S608 - the ORM's own words
-            "INSERT INTO transfers_runstep (run_id, at, state, says) "
+            "WITH changed AS (UPDATE transfers_run "  # noqa: S608 - our own words
+            f"SET {', '.join(column.words for column in columns)} "
+            f"WHERE {where.words} RETURNING transfers_run.*), "
+            "step AS (INSERT INTO transfers_runstep (run_id, at, state, says) "
             "SELECT id, %s, state, says FROM changed) "
             f"SELECT {', '.join(['id', *computed])} FROM changed",
-            [*given, now],
+            [*(each for column in columns for each in column.given), *where.given, now],
         )
         found = cursor.fetchone()
     return dict(zip(computed, found[1:], strict=True)) if found else None
 
 
+def _column(name: str, to: Any) -> Sql:
+    field = _FIELDS[name]
+    if isinstance(to, Sql):
+        return Sql(f"{field.column} = {to.words}", to.given)
+    return Sql(f"{field.column} = %s", [field.get_db_prep_save(to, connection)])
+
+
 def _moments(to: Run.State, now: datetime) -> dict[str, Any]:
     if to == Run.State.PREPARING:
         return {
-            "started_at": Coalesce("started_at", now),
+            "started_at": Sql("coalesce(started_at, %s)", [now]),
             "claimed_at": now,
             "heartbeat_at": now,
             "next_try_at": None,
@@ -104,7 +113,7 @@ def _moments(to: Run.State, now: datetime) -> dict[str, Any]:
             "waits_for": Run.WaitsFor.WORKER,
         }
     if to == Run.State.STALLED:
-        return {"stalled_at": Coalesce("stalled_at", now)}
+        return {"stalled_at": Sql("coalesce(stalled_at, %s)", [now])}
     if to == Run.State.MOVING:
         return {"stalled_at": None}
     if to in Run.FINISHED:

@@ -1,0 +1,55 @@
+"""Statements that PostgreSQL reads and plans once on each connection.
+
+To read and to plan what is asked for each run takes PostgreSQL longer than to do it,
+and on a machine that it shares with the workers that is time that they do not get.
+Such a statement goes out as a prepared one, with its values beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import psycopg
+from django.db import connection
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
+
+
+class Sql(NamedTuple):
+    """Words of a statement that are always the same, and the values for them."""
+
+    words: str
+    given: Sequence[Any] = ()
+
+
+class _Cursor(psycopg.Cursor[Any]):
+    """Sends the values beside the statement, unlike the cursors of Django."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+        # Types go out with the values, and a number would be of the smallest that has
+        # room for it; its digits are of the type that their place asks for.
+        given = [str(each) if type(each) is int else each for each in params or ()]
+        # For this statement only: psycopg would keep the texts of the others, too.
+        self.connection.prepare_threshold = 0
+        try:
+            return super().execute(query, given, **options)
+        finally:
+            self.connection.prepare_threshold = None
+
+
+@contextmanager
+def planned_once() -> Iterator[CursorWrapper]:
+    """A cursor for statements of few texts, in which only the values differ.
+
+    PostgreSQL has to tell the type of each value from its place alone.
+    """
+    inside: Any = connection
+    inside.close_if_health_check_failed()
+    inside.ensure_connection()
+    with inside.wrap_database_errors:
+        cursor = inside._prepare_cursor(_Cursor(inside.connection))
+    with cursor:
+        yield cursor
