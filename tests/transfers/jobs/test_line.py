@@ -523,7 +523,7 @@ def test_a_worker_that_waits_for_globus_holds_no_connection(account, messages, g
 # --- one message, several runs
 
 
-def test_a_worker_goes_on_with_the_next_without_a_message(account, messages):
+def test_a_worker_goes_on_with_the_next_without_a_message(sandbox, account, messages):
     asked = ask(side_by_side(account, source_path="/sensors/"), 3)
     sent = len(messages())
     runs.execute_next(asked[0].pk)
@@ -532,7 +532,7 @@ def test_a_worker_goes_on_with_the_next_without_a_message(account, messages):
 
 
 def test_a_worker_leaves_the_rest_to_a_message_after_a_moment(
-    account, messages, monkeypatch
+    sandbox, account, messages, monkeypatch
 ):
     monkeypatch.setattr(runs, "GO_ON_SECONDS", -1.0)
     asked = ask(side_by_side(account, source_path="/sensors/"), 3)
