@@ -152,12 +152,16 @@ def _line(raw: str) -> Line | None:
 def line_of(
     paths: Sequence[str], recursive: bool | None = None, checksum: str = ""
 ) -> Line:
-    """A line of its parts.
+    """A line of its parts, whatever they were read from.
 
     :raises BadLine: with a sentence
     """
     if len(paths) != 2:
         raise BadLine(_count_says(len(paths)))
+    if recursive not in (None, True, False):
+        raise BadLine("Whether it is a folder is said by true or false.")
+    if checksum != "" and not _is_checksum(checksum):
+        raise BadLine("A checksum is written in hexadecimal.")
     if recursive and checksum:
         raise BadLine("A folder has no checksum; take one of the two options away.")
     for path in paths:
@@ -167,9 +171,13 @@ def line_of(
 
 def _checksum(word: str, rest: Iterable[str]) -> str:
     value = word.partition("=")[2] or next(iter(rest), "")
-    if not value.isalnum() or len(value) > LONGEST_CHECKSUM:
+    if not _is_checksum(value):
         raise BadLine("After --external-checksum stands a checksum in hexadecimal.")
     return value
+
+
+def _is_checksum(value: Any) -> bool:
+    return isinstance(value, str) and value.isalnum() and len(value) <= LONGEST_CHECKSUM
 
 
 def _count_says(count: int) -> str:

@@ -50,11 +50,12 @@ def windows_from(value: Any, problems: dict[str, str]) -> tuple[Window, ...]:
 
 def _window(value: Any) -> Window:
     days = frozenset(value["days"])
-    if not days or not days <= frozenset(range(7)):
+    if not days or not all(type(day) is int and 0 <= day < 7 for day in days):
         raise ValueError
-    return Window(
-        days, time.fromisoformat(value["from"]), time.fromisoformat(value["to"])
-    )
+    since, until = (time.fromisoformat(value[end]) for end in ("from", "to"))
+    if since.tzinfo or until.tzinfo:  # the zone is that of the schedule
+        raise ValueError
+    return Window(days, since, until)
 
 
 def _not_always(

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import ServiceAccount, User
 from transfers.jobs.models import Hold, Job
+from transfers.storable import storable_text
 
 _Key = tuple[str, UUID | None]
 
@@ -37,6 +38,10 @@ class Holds:
         """Why due times of this job make no run that waits."""
         return _says(self.drains, job)
 
+    def holding(self, job: Job) -> str:
+        """Who holds this job back, in any way; empty if nobody does."""
+        return self.pausing(job) or self.draining(job)
+
 
 def _key(hold: Hold) -> _Key:
     if hold.job_id:
@@ -61,19 +66,20 @@ def hold(
     mode: Hold.Mode,
     by: User | None,
     reason: str,
-) -> Hold:
+) -> tuple[Hold, bool]:
     """Pauses or drains a job, a service account, or (nothing) everything.
 
     Again is harmless: the hold that is in force stays as it is.
+
+    :returns: the hold that is in force, and whether it is new
     """
     with transaction.atomic():
-        found, _ = Hold.objects.in_force().get_or_create(
+        return Hold.objects.in_force().get_or_create(
             **_names(what),
             mode=mode,
             ended_at=None,
-            defaults={"by": by, "reason": reason[:500]},
+            defaults={"by": by, "reason": storable_text(reason, longest=500)},
         )
-    return found
 
 
 def release(what: Job | ServiceAccount | None, *, by: User | None) -> int:

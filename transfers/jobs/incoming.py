@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
-from django.db.models import CharField, Model
+from django.db.models import CharField, DateTimeField, Field, Model
 
 from accounts.models import ServiceAccount, User
 from portal.globus.errors import PortalError
@@ -19,7 +20,7 @@ from transfers.jobs.events import EVENTS
 from transfers.jobs.exchange import FORMAT, PLAIN, POLICIES, SCHEDULE, TOLD, Parts
 from transfers.jobs.models import Job, JobRole, Schedule
 from transfers.paths import BadPath, normalised
-from transfers.storable import storable
+from transfers.storable import storable, storable_text
 
 LARGEST_DOCUMENT = 1_000_000  # bytes
 MOST_SCHEDULES = 20
@@ -73,7 +74,7 @@ def read(
     _fill(job, found, PLAIN, problems)
     _fill(job, _part(found, "policies", problems), POLICIES, problems)
     _fill(job, _part(found, "told", problems), TOLD, problems)
-    job.name = name or job.name
+    job.name = storable_text(name) or job.name
     _find_account(job, found.get("service_account"), accounts(), problems)
     for side in ("source", "destination"):
         _find_collection(job, side, found.get(f"{side}_collection"), problems)
@@ -106,7 +107,9 @@ def check(parts: Parts) -> list[str]:
     _check(parts.job, "", problems)
     problems += _bad_items(parts.job.items)
     told = parts.job.tell_events
-    if not isinstance(told, list) or not all(each in EVENTS for each in told):
+    if not isinstance(told, list) or not all(
+        isinstance(each, str) and each in EVENTS for each in told
+    ):
         problems.append(f"Tell of: choose among {', '.join(EVENTS)}.")
     for number, schedule in enumerate(parts.schedules, start=1):
         _check(schedule, f"Schedule {number}, ", problems)
@@ -124,10 +127,14 @@ def _bad_items(items: Any) -> list[str]:
     for number, item in enumerate(items, start=1):
         try:
             line = batch.Line.from_json(item)
-            for path in (line.source_path, line.destination_path):
+            paths = line.source_path, line.destination_path
+            for path in paths:
                 templates.check(normalised(path))
+            batch.line_of(paths, line.recursive, line.external_checksum)
             if line.as_json() | item != line.as_json():
                 return [f"Item {number} has parts that are not known."]
+        except batch.BadLine as err:
+            return [f"Item {number}: {err}"]
         except (BadPath, templates.BadTemplate) as err:
             return [f"Item {number}: {err.advice}"]
         except (AttributeError, KeyError, TypeError):
@@ -165,13 +172,30 @@ def _fill(
         if name not in names:
             continue
         column = row._meta.get_field(name)
+        assert isinstance(column, Field)
         if isinstance(column, CharField) and not isinstance(value, str):
             problems.append(f"“{name}” has to be text.")
             continue
         try:
-            setattr(row, name, column.to_python(value) if value is not None else None)  # type: ignore[union-attr]
-        except (ValidationError, TypeError, ValueError):
+            setattr(row, name, _read_value(column, value))
+        except (ValidationError, TypeError, ValueError, OverflowError):
             problems.append(f"“{name}” cannot be {json.dumps(value)[:60]}.")
+
+
+def _read_value(column: Field[Any, Any], value: Any) -> Any:
+    """:raises ValueError: and whatever a column raises of what it cannot hold"""
+    if value is None:
+        if not column.null:
+            raise ValueError
+        return None
+    found = column.to_python(value)
+    if isinstance(column, DateTimeField):
+        # A moment without its offset is another one in each zone; and what cannot
+        # be told in UTC cannot be compared or stored.
+        if found.tzinfo is None:
+            raise ValueError
+        return found.astimezone(UTC)
+    return found
 
 
 def _find_account(

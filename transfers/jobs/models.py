@@ -155,7 +155,9 @@ class Job(Policies, Desk):
 
     def _clean_part(self, problems: dict[str, str]) -> None:
         """Depth and filters of a list."""
-        if self.kind != self.Kind.LIST:
+        if not isinstance(self.filters, dict):
+            problems["filters"] = "Filters are written as a JSON object."
+        elif self.kind != self.Kind.LIST:
             if self.depth is not None or self.filters:
                 problems["filters"] = "Only a list has a depth and filters of its own."
         elif says := tree_rules.problem_of(self.filters):

@@ -10,15 +10,21 @@ from accounts import audit
 from accounts.models import User
 from transfers.jobs import holds
 from transfers.jobs.models import Hold, Job
+from transfers.storable import storable_text
 
 
 def pause(jobs: Iterable[Job], *, by: User | None, reason: str) -> list[Job]:
-    """Pauses these jobs; again is harmless."""
-    found = list(jobs)
+    """Pauses these jobs, and returns those that were not paused before.
+
+    Again is harmless: who paused a job first, and why, stays.
+    """
+    found = []
     with transaction.atomic():
-        for job in found:
-            holds.hold(job, mode=Hold.Mode.PAUSE, by=by, reason=reason)
-            _note("pause", job, by, reason)
+        for job in jobs:
+            _, is_new = holds.hold(job, mode=Hold.Mode.PAUSE, by=by, reason=reason)
+            if is_new:
+                found.append(job)
+                _note("pause", job, by, reason)
     return found
 
 
@@ -40,5 +46,5 @@ def _note(verb: str, job: Job, by: User | None, reason: str) -> None:
         owner=job.service_account,
         job=str(job.pk),
         name=job.name,
-        reason=reason[:500],
+        reason=storable_text(reason, longest=500),
     )

@@ -16,6 +16,7 @@ from portal.globus.errors import PortalError, globus_errors
 from transfers.jobs import runs
 from transfers.jobs.making import new_run
 from transfers.jobs.models import Job, Run
+from transfers.storable import storable_text
 
 #: skipped files that one run takes up again
 MOST_ITEMS = 10_000
@@ -78,7 +79,7 @@ def rerun(
         inputs=inputs,
         triggered_by=by,
         schedule=parent.schedule,
-        reason=reason[:500],
+        reason=storable_text(reason, longest=500),
     )
     return runs.start(run, now=now)
 

@@ -39,6 +39,7 @@ from transfers.jobs.states import advance
 from transfers.jobs.storing import store
 from transfers.jobs.templates import BadTemplate, filled_inputs
 from transfers.models import Transfer
+from transfers.storable import storable_text
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ def run_now(job: Job, *, by: User | None, reason: str = "") -> Run:
         now=now,
         trigger=Run.Trigger.HAND,
         triggered_by=by,
-        reason=reason[:500],
+        reason=storable_text(reason, longest=500),
     )
     return start(run, now=now)
 

@@ -71,8 +71,16 @@ def _is_symlink_rule(value: Any) -> bool:
 
 
 def _are_filter_rules(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(rule, dict) and _is_text(rule.get("name")) for rule in value
+    return isinstance(value, list) and all(map(_is_filter_rule, value))
+
+
+def _is_filter_rule(rule: Any) -> bool:
+    """https://docs.globus.org/api/transfer/task_submit/#filter_rules"""
+    return (
+        isinstance(rule, dict)
+        and _is_text(rule.get("name"))
+        and rule.get("method") in (None, "exclude", "include")
+        and rule.get("type") in (None, "file", "dir")
     )
 
 

@@ -31,6 +31,7 @@ from transfers.jobs import (
     schedules,
     searching,
 )
+from transfers.jobs.holds import Holds
 from transfers.jobs.models import Hold, Job, Run, Schedule
 from transfers.jobs.permissions import Action
 from transfers.jobs.searching import HEAVY, PAUSED, STATES, Search
@@ -97,12 +98,17 @@ def bulk(request: SignedInRequest) -> HttpResponse:
         messages.error(request, "Pick jobs that you may change first.")
     elif request.POST.get("do") == "resume":
         done = pausing.resume(rows, by=request.user, reason=reason)
-        messages.success(request, f"{_jobs(done)} go on.")
+        _say_of(request, rows, done, f"{_jobs(done)} resumed.", "not paused")
+        in_force = Holds.in_force()
+        if held := [each for each in rows if in_force.holding(each)]:
+            says = f"{_jobs(held)} still held back, by more than a pause of the job."
+            messages.warning(request, says)
     elif not reason:
         messages.error(request, "Say why, so that others know what to wait for.")
     else:
         done = pausing.pause(rows, by=request.user, reason=reason)
-        messages.success(request, f"{_jobs(done)} paused. Runs under way go on.")
+        says = f"{_jobs(done)} paused. Runs under way go on."
+        _say_of(request, rows, done, says, "paused already, and why stays as it was")
     if len(rows) < len(ids):
         messages.warning(
             request, f"{len(ids) - len(rows)} of them you may not change; they stay."
@@ -110,6 +116,16 @@ def bulk(request: SignedInRequest) -> HttpResponse:
     query = request.POST.get("query", "")
     address = reverse("transfers:jobs")
     return redirect(f"{address}?{query}" if query else address)
+
+
+def _say_of(
+    request: SignedInRequest, rows: list[Job], done: list[Job], says: str, was: str
+) -> None:
+    if done:
+        messages.success(request, says)
+    if others := len(rows) - len(done):
+        verb = "was" if others == 1 else "were"
+        messages.info(request, f"{describing.counted(others, 'job')} {verb} {was}.")
 
 
 def _id(text: str) -> UUID | None:
@@ -183,14 +199,31 @@ def hold(request: SignedInRequest, pk: UUID) -> HttpResponse:
     found = open_job(request, pk, Action.EDIT)
     reason = request.POST.get("reason", "").strip()
     if request.POST.get("do") == "resume":
-        pausing.resume([found], by=request.user, reason=reason)
-        messages.success(request, "The job goes on.")
+        _resume_one(request, found, reason)
     elif not reason:
         messages.error(request, "Say why, so that others know what to wait for.")
     else:
-        pausing.pause([found], by=request.user, reason=reason)
-        messages.success(request, "The job is paused. A run under way goes on.")
+        _pause_one(request, found, reason)
     return redirect("transfers:job", pk)
+
+
+def _resume_one(request: SignedInRequest, found: Job, reason: str) -> None:
+    done = pausing.resume([found], by=request.user, reason=reason)
+    if held := Holds.in_force().holding(found):
+        messages.warning(request, f"It still waits. {held}")
+    elif done:
+        messages.success(request, "The job goes on.")
+    else:
+        messages.info(request, "The job was not paused.")
+
+
+def _pause_one(request: SignedInRequest, found: Job, reason: str) -> None:
+    if pausing.pause([found], by=request.user, reason=reason):
+        messages.success(request, "The job is paused. A run under way goes on.")
+    else:
+        messages.info(
+            request, "The job was paused already; by whom and why stays as it was."
+        )
 
 
 @require_safe

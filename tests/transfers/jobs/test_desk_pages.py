@@ -25,6 +25,7 @@ from tests.factories import (
     make_user,
 )
 from transfers.jobs import exporting, planning, runs, versions
+from transfers.jobs.holds import hold
 from transfers.jobs.models import Hold, Job, Run, Schedule
 from transfers.templatetags.jobs import seconds_words
 
@@ -93,6 +94,50 @@ def test_bulk_wants_a_reason_and_keeps_the_filter(browser):
     assert "maintenance" in text_of(browser.get(f"/jobs/{job.pk}/"))
     browser.post("/jobs/bulk/", fields | {"do": "resume"})
     assert not Hold.objects.in_force().exists()
+
+
+def test_pausing_what_is_paused_and_resuming_what_is_not_says_so(
+    browser, service_account
+):
+    job, other = (make_job(service_account, name=name) for name in ("one", "two"))
+    one = f"/jobs/{job.pk}/hold/"
+    both = {"job": [str(job.pk), str(other.pk)], "reason": "x"}
+
+    def says(address, fields):
+        return text_of(browser.post(address, fields, follow=True))
+
+    assert "The job was not paused." in says(one, {"do": "resume"})
+    assert "The job is paused." in says(one, {"do": "pause", "reason": "power"})
+    page = says(one, {"do": "pause", "reason": "lunch"})
+    assert "The job was paused already" in page
+    assert "power" in page
+    page = says("/jobs/bulk/", both | {"do": "pause"})
+    assert "1 job paused." in page
+    assert "1 job was paused already" in page
+    page = says("/jobs/bulk/", both | {"do": "resume"})
+    assert "2 jobs resumed." in page
+    page = says("/jobs/bulk/", both | {"do": "resume"})
+    assert "2 jobs were not paused." in page
+    assert "resumed" not in page
+    hold(None, mode=Hold.Mode.PAUSE, by=None, reason="new disks")
+    assert "It still waits. Everything is paused" in says(one, {"do": "resume"})
+    page = says("/jobs/bulk/", both | {"do": "resume"})
+    assert "2 jobs still held back" in page
+
+
+@pytest.mark.parametrize("reason", ["a\0b", "\0"])
+def test_a_reason_that_cannot_be_kept_is_no_crash(browser, reason):
+    job = make_job()
+    run = make_run(job, state="failed")
+    for address, fields in (
+        ("/jobs/bulk/", {"job": str(job.pk), "do": "pause"}),
+        (f"/jobs/{job.pk}/hold/", {"do": "pause"}),
+        (f"/jobs/{job.pk}/hold/", {"do": "resume"}),
+        (f"/jobs/{job.pk}/run/", {}),
+        (f"/jobs/runs/{run.pk}/again/", {"do": "same"}),
+    ):
+        answer = browser.post(address, fields | {"reason": reason})
+        assert answer.status_code in (200, 302), address
 
 
 def test_a_reason_with_an_address_in_the_query_leads_nowhere_else(browser):

@@ -15,14 +15,27 @@ from django.core.management import (
     load_command_class,
 )
 
+from accounts.models import AuditEvent
 from sandbox import seed
 from tests.factories import make_job, make_run, make_user
-from transfers.jobs.models import Job, JobRole, Run
+from transfers.jobs.holds import hold
+from transfers.jobs.models import Hold, Job, JobRole, Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 EVERY_NIGHT = {"kind": "cron", "cron": "0 2 * * *", "zone": "UTC"}
+AN_ITEM = {"source_path": "/a", "destination_path": "/b"}
+#: a byte that is no UTF-8, as Python gets it from a shell
+ODD_BYTE = "\udcff"
+
+
+def filter_of(**fields):
+    return {"sync_level": 1, "filter_rules": [{"name": "*.x"} | fields]}
+
+
+def window(**fields):
+    return {"days": [0], "from": "08:00", "to": "18:00"} | fields
 
 
 def manage(*arguments):
@@ -71,9 +84,48 @@ def test_a_job_is_paused_with_a_reason_and_resumed(job):
     assert "power" in manage("jobs", "show", "nightly")
     assert json.loads(manage("jobs", "list", "--json"))[0]["paused"]
     assert json.loads(manage("jobs", "resume", "nightly", "--json")) == {
-        "resumed": ["nightly"]
+        "resumed": ["nightly"],
+        "unchanged": [],
+        "held": {},
     }
     assert not job.holds.in_force().exists()
+
+
+def test_a_job_that_is_paused_already_or_not_paused_says_so(job):
+    """What was asked for is so, and a script may ask twice: it is no failure."""
+    assert manage("jobs", "resume", "nightly") == "nightly: was not paused\n"
+    manage("jobs", "pause", "nightly", "nightly", "--reason", "power")
+    again = manage("jobs", "pause", "nightly", "--reason", "lunch")
+    assert again.startswith("nightly: was paused already. The job is paused")
+    assert "power" in again
+    assert json.loads(
+        manage("jobs", "pause", "nightly", "--reason", "x", "--json")
+    ) == {
+        "paused": [],
+        "unchanged": ["nightly"],
+        "held": {"nightly": "The job is paused (by an operator): power"},
+    }
+    assert job.holds.count() == 1
+    assert AuditEvent.objects.filter(kind="job:hold:pause").count() == 1
+    manage("jobs", "resume", "nightly")
+    assert json.loads(manage("jobs", "resume", "nightly", "--json")) == {
+        "resumed": [],
+        "unchanged": ["nightly"],
+        "held": {},
+    }
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_job_that_something_else_holds_back_does_not_go_on_and_says_so(job, as_json):
+    hold(job.service_account, mode=Hold.Mode.DRAIN, by=None, reason="new secret")
+    manage("jobs", "pause", "nightly", "--reason", "power")
+    for word in ("resumed", "was not paused"):
+        out = StringIO()
+        with pytest.raises(CommandError, match="Still held back: nightly") as failed:
+            call_command("jobs", "resume", "nightly", json=as_json, stdout=out)
+        assert failed.value.returncode == 1
+        assert "is being drained (by an operator): new secret" in out.getvalue()
+        assert as_json or f"nightly: {word}. The service" in out.getvalue()
 
 
 def test_a_job_goes_out_and_comes_in_elsewhere(job, tmp_path, service_account):
@@ -133,6 +185,23 @@ def test_a_job_goes_out_and_comes_in_elsewhere(job, tmp_path, service_account):
         (lambda d: d["told"].update(tell_events=["rain"]), "Tell of"),
         (lambda d: d.update(name=["a"]), "name"),
         (lambda d: d.update(source_path="/a\nb"), "control character"),
+        (lambda d: d.update(filters=None), "“filters” cannot be null"),
+        (lambda d: d.update(filters=0), "written as a JSON object"),
+        (lambda d: d["told"].update(tell_events=[["failed"]]), "Tell of"),
+        (lambda d: d.update(options=filter_of(type=True)), "filter_rules"),
+        (lambda d: d.update(options=filter_of(method=["exclude"])), "filter_rules"),
+        (lambda d: d.update(items=[AN_ITEM | {"external_checksum": 5}]), "hexadecimal"),
+        (lambda d: d.update(items=[AN_ITEM | {"recursive": "x"}]), "true or false"),
+        *(
+            (lambda d, odd=odd: d.update(schedules=[EVERY_NIGHT | odd]), words)
+            for odd, words in (
+                ({"start_at": "0001-01-01T00:00:00+14:00"}, "“start_at” cannot be"),
+                ({"start_at": "2030-01-01T00:00:00"}, "“start_at” cannot be"),
+                ({"end_at": "2030-01-01T00:00:00"}, "“end_at” cannot be"),
+                ({"blackouts": [window(days=[0.0])]}, "Window 1 needs days"),
+                ({"blackouts": [window(to="09:00+01:00")]}, "Window 1 needs days"),
+            )
+        ),
     ],
 )
 def test_what_is_wrong_with_a_document_is_said(job, tmp_path, change, words):
@@ -171,6 +240,43 @@ def test_exit_statuses(job, tmp_path):
     assert Run.objects.count() == runs_before
     Job.objects.update(enabled=False)
     assert status_of("run_job", "nightly") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("jobs", "show", ODD_BYTE), 2),
+        (("jobs", "pause", ODD_BYTE, "--reason", "x"), 2),
+        (("jobs", "pause", "nightly", "--reason", ODD_BYTE), 0),
+        (("jobs", "resume", ODD_BYTE), 2),
+        (("jobs", "export", ODD_BYTE), 2),
+        (("jobs", "list", "--as", ODD_BYTE), 2),
+        (("jobs", "import", ODD_BYTE, "--owner", ODD_BYTE), 2),
+        (("run_job", ODD_BYTE), 2),
+        (("run_job", "nightly", "--reason", ODD_BYTE), 0),
+        (("run_job", "nightly", "--as", "\x1b[31m"), 2),
+    ],
+)
+def test_what_no_name_can_be_is_not_found_and_does_no_harm(
+    job, messages, arguments, status
+):
+    try:
+        said = manage(*arguments)
+    except CommandError as err:
+        said, found = str(err), err.returncode
+    else:
+        found = 0
+    assert found == status
+    assert said.replace("\n", "").isprintable()
+
+
+def test_a_job_that_is_taken_in_may_be_called_by_any_bytes(job, sandbox, tmp_path):
+    document = tmp_path / "job.json"
+    document.write_text(manage("jobs", "export", "nightly"))
+    make_user(is_staff=True, preferred_username="grace@uni.example")
+    owner = ("--owner", "grace@uni.example")
+    assert status_of("jobs", "import", str(document), "--name", ODD_BYTE, *owner) == 0
+    assert Job.objects.filter(name__endswith="\N{REPLACEMENT CHARACTER}").exists()
 
 
 #: what each of the verbs is called with, about the job of the test

@@ -300,8 +300,9 @@ def test_a_draining_job_skips_what_is_due(what):
 
 def test_a_hold_is_one_and_ends(db):
     job = make_job()
-    first = hold(job, mode=Hold.Mode.PAUSE, by=None, reason="a")
-    assert hold(job, mode=Hold.Mode.PAUSE, by=None, reason="b") == first
+    first, is_new = hold(job, mode=Hold.Mode.PAUSE, by=None, reason="a")
+    assert is_new
+    assert hold(job, mode=Hold.Mode.PAUSE, by=None, reason="b") == (first, False)
     assert release(job, by=job.owner) == 1
     first.refresh_from_db()
     assert first.ended_by == job.owner

@@ -15,22 +15,26 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.models import User
 from portal.globus.errors import PortalError
 from transfers.jobs import describing, exporting, importing, pausing, permissions
+from transfers.jobs.holds import Holds
 from transfers.jobs.incoming import CannotImport
 from transfers.jobs.models import Hold, Job, Run
 from transfers.jobs.permissions import Action
 from transfers.jobs.searching import HEAVY
 from transfers.management.acting import (
     EXIT_CODES,
+    FAILED,
     NOT_ALLOWED,
     NOT_FOUND,
     WRONG_INPUT,
     acting_person,
     add_person,
     named_job,
+    shown,
 )
-from transfers.management.commands.run_job import shown
 
 RUNS_SHOWN = 10
+#: what is said of a job that was so before
+_UNCHANGED = {"paused": "was paused already", "resumed": "was not paused"}
 
 
 class Command(BaseCommand):
@@ -121,21 +125,49 @@ class Command(BaseCommand):
     def _pause(self, person: User | None, options: dict[str, Any]) -> None:
         if not options["reason"].strip():
             raise CommandError("Say why, with --reason.", returncode=WRONG_INPUT)
-        rows = [named_job(name, person, Action.EDIT) for name in options["name"]]
+        rows = self._named(person, options["name"])
         done = pausing.pause(rows, by=person, reason=options["reason"])
-        self._report("paused", done, as_json=options["json"])
+        self._report("paused", rows, done, as_json=options["json"])
 
     def _resume(self, person: User | None, options: dict[str, Any]) -> None:
-        rows = [named_job(name, person, Action.EDIT) for name in options["name"]]
+        rows = self._named(person, options["name"])
         done = pausing.resume(rows, by=person, reason=options["reason"])
-        self._report("resumed", done, as_json=options["json"])
+        held = self._report("resumed", rows, done, as_json=options["json"])
+        if held:
+            raise CommandError(
+                f"Still held back: {', '.join(map(shown, held))}.", returncode=FAILED
+            )
 
-    def _report(self, verb: str, rows: list[Job], *, as_json: bool) -> None:
+    def _named(self, person: User | None, names: list[str]) -> list[Job]:
+        """Each of them once, and all of them before anything is done to one."""
+        return [named_job(name, person, Action.EDIT) for name in dict.fromkeys(names)]
+
+    def _report(
+        self, verb: str, rows: list[Job], done: list[Job], *, as_json: bool
+    ) -> dict[str, str]:
+        """Says of each job what became of it.
+
+        :returns: by name, what holds back those that were to go on
+        """
+        in_force = Holds.in_force()
+        held = {job.name: in_force.holding(job) for job in rows}
+        held = {name: says for name, says in held.items() if says}
+        unchanged = [job.name for job in rows if job not in done]
         if as_json:
-            self._print_json({verb: [job.name for job in rows]})
-            return
-        for job in rows:
-            self.stdout.write(f"{shown(job.name)}: {verb}")
+            self._print_json(
+                {
+                    verb: [job.name for job in done],
+                    "unchanged": unchanged,
+                    "held": held,
+                }
+            )
+        else:
+            for name in (job.name for job in rows):
+                became = _UNCHANGED[verb] if name in unchanged else verb
+                why = "" if became == "paused" else held.get(name, "")
+                said = f"{name}: {became}. {why}" if why else f"{name}: {became}"
+                self.stdout.write(shown(said))
+        return held
 
     def _export(self, person: User | None, options: dict[str, Any]) -> None:
         job = named_job(options["name"], person, Action.SEE)

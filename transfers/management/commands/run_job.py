@@ -23,6 +23,7 @@ from transfers.management.acting import (
     acting_person,
     add_person,
     named_job,
+    shown,
 )
 from transfers.models import Inventory
 
@@ -64,18 +65,20 @@ class Command(BaseCommand):
         if not ended:
             raise CommandError(
                 f"The run has not ended after {options['timeout']:g} seconds; it goes "
-                f"on. It is {run.state}: {run.says}",
+                f"on. It is {run.state}: {shown(run.says)}",
                 returncode=TIMED_OUT,
             )
         if not run.succeeded:
-            raise CommandError(f"The run {run.pk} is {run.state}: {run.says}")
+            raise CommandError(f"The run {run.pk} is {run.state}: {shown(run.says)}")
 
     def _start(self, name: str, reason: str, person: User | None) -> Run:
         job = named_job(name, person, Action.RUN)
         try:
             return runs.run_now(job, by=person, reason=reason)
         except PortalError as err:
-            raise CommandError(f"{job}: {err.advice}", returncode=NOT_FOUND) from err
+            raise CommandError(
+                shown(f"{job}: {err.advice}"), returncode=NOT_FOUND
+            ) from err
 
     def _wait(self, run: Run, timeout_seconds: float) -> bool:
         limit = time.monotonic() + timeout_seconds
@@ -95,7 +98,7 @@ class Command(BaseCommand):
         rows = rows_in(inventory) if inventory else iter(())
         for row in islice(rows, SHOWN_ENTRIES):
             self.stdout.write(f"  {shown(row.path)}")
-        self.stdout.write(f"{run.job}: {run.get_state_display()}. {run.says}")
+        self.stdout.write(shown(f"{run.job}: {run.get_state_display()}. {run.says}"))
 
 
 def _seconds(text: str) -> float:
@@ -103,14 +106,6 @@ def _seconds(text: str) -> float:
     if not 0 <= value < float("inf"):  # nor is nan
         raise ValueError
     return value
-
-
-def shown(text: str) -> str:
-    """For a terminal: what is not printable becomes visible."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode()
-        for each in text
-    )
 
 
 def facts(run: Run) -> dict[str, Any]:
