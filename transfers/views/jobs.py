@@ -19,6 +19,7 @@ from django.views.decorators.http import (
 
 from accounts.views import SignedInRequest
 from portal.sessions import asked_by_page
+from transfers import option_words
 from transfers.forms import RunNowForm
 from transfers.jobs import (
     describing,
@@ -37,7 +38,6 @@ from transfers.jobs.permissions import Action
 from transfers.jobs.searching import HEAVY, PAUSED, STATES, Search
 from transfers.views.live import live, version_of, version_of_facts
 from transfers.views.staff import for_staff, open_job, open_run
-from transfers.views.transfer import options_in_words
 
 ROWS = 50
 RUNS_OF_A_JOB = 25
@@ -251,7 +251,7 @@ def options_of(found: Run) -> list[str]:
         )
         part = words.strip(" ,")
         return [f"{part[:1].upper()}{part[1:]}"] if part else []
-    return options_in_words(found.inputs.get("options", {}))
+    return option_words.of(found.inputs.get("options", {}))
 
 
 @asked_by_page

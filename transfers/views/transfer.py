@@ -30,6 +30,7 @@ from transfers import (
     estimating,
     history,
     monitoring,
+    option_words,
     places,
     repeating,
     stalls,
@@ -128,7 +129,7 @@ def _facts(transfer: Transfer) -> dict[str, Any]:
         "version": _version(transfer, known and known.fetched_at),
         "items": items[:ITEMS_SHOWN],
         "items_left": max(0, len(items) - ITEMS_SHOWN),
-        "options": options_in_words(transfer.document),
+        "options": option_words.of(transfer.document),
         "stall": stalls.stall_of(transfer, now),
         "blocker": _blocker(transfer),
         "before": places.before(transfer),
@@ -281,32 +282,3 @@ def _send_again(
     )
     messages.success(request, "It is stored and goes to Globus now. You can leave.")
     return redirect("transfers:detail", repeat.pk)
-
-
-SYNC_WORDS = {
-    0: "only files that were not there yet",
-    1: "only files whose size differed",
-    2: "only files that were newer, or whose size differed",
-    3: "only files whose checksum differed",
-}
-OPTION_WORDS = {
-    "encrypt_data": "Encrypted on the way",
-    "preserve_timestamp": "The time of the last change is kept",
-    "skip_source_errors": "What cannot be read is left out",
-    "fail_on_quota_errors": "Fails when the destination is full",
-    "delete_destination_extra": "Deletes what is only at the destination",
-}
-
-
-def options_in_words(document: dict[str, Any]) -> list[str]:
-    if document.get("DATA_TYPE") == "delete":
-        return ["Folders with all that is in them"] if document.get("recursive") else []
-    level = document.get("sync_level")
-    checked = document.get("verify_checksum")
-    return [
-        f"Copies {SYNC_WORDS.get(level, 'every file')}"
-        if isinstance(level, int)
-        else "Copies every file",
-        "Checksums are verified" if checked else "Checksums are not verified",
-        *(words for name, words in OPTION_WORDS.items() if document.get(name)),
-    ]
