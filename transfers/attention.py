@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any
-from uuid import UUID
+from datetime import datetime
 
-from django.db import connection
-from django.db.models import Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts import broken_credentials
-from accounts.models import Token, User, Webhook
+from accounts.models import Token, User
 from portal.globus.requirements import Kind
 from transfers import stalls
 from transfers.jobs.permissions import Action, jobs_open_to
-from transfers.models import Job, Run, Transfer, TransferQuerySet, TroubledTimer
+from transfers.models import Run, Transfer, TroubledTimer
+from transfers.open_matters import MOST, dead_webhooks, deaf_jobs, unmended, unwell_runs
 from transfers.templatetags.places import changed_again_url
-
-#: A failure that nobody looked after is news for this long.
-FAILURES_SHOWN_FOR = timedelta(days=3)
-MOST = 50
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ _TIMER_WORDS = {
 
 
 def _webhook(user: User) -> Iterator[Matter]:
-    for webhook in _dead_webhooks(user):
+    for webhook in dead_webhooks(user):
         yield Matter(
             title="Your webhook is switched off",
             says=f"Message after message did not arrive. {webhook.off_because}",
@@ -92,7 +84,7 @@ def _webhook(user: User) -> Iterator[Matter]:
 
 
 def _webhooks_of_jobs(user: User) -> Iterator[Matter]:
-    for job in _deaf_jobs(user).select_related("webhook")[:MOST]:
+    for job in deaf_jobs(user).select_related("webhook")[:MOST]:
         assert job.webhook is not None
         yield Matter(
             title=f"The webhook of the job “{job.name}” is switched off",
@@ -102,14 +94,6 @@ def _webhooks_of_jobs(user: User) -> Iterator[Matter]:
             way_on="Set it anew",
             is_urgent=False,
         )
-
-
-def _deaf_jobs(user: User) -> QuerySet[Job]:
-    return Job.objects.filter(owner=user, webhook__off_at__isnull=False)
-
-
-def _dead_webhooks(user: User) -> QuerySet[Webhook]:
-    return Webhook.objects.filter(wishes__user=user, off_at__isnull=False)
 
 
 def _credentials(user: User) -> Iterator[Matter]:
@@ -147,74 +131,6 @@ def _dead_sign_ins(user: User) -> Iterator[Matter]:
         )
 
 
-def count(user: User) -> int:
-    """How many there are, for every page's header: one query."""
-    now = timezone.now()
-    if user.is_staff:
-        return sum(_counts(user, now).first() or ())
-    text, values = _prepared()
-    with connection.cursor() as cursor:
-        cursor.execute(text, [_put_in(value, user, now) for value in values])
-        return sum(cursor.fetchone() or ())
-
-
-def _counts(user: User, now: datetime) -> QuerySet[User, tuple[int, ...]]:
-    mine = Transfer.objects.owned_by(user)
-    dead = Token.objects.held_for(user).filter(state=Token.State.NEEDS_SIGN_IN)
-    open_ones = mine.waiting() | mine.stalled(now) | _unmended(mine, now)
-    counted: list[QuerySet[Any]] = [
-        dead.order_by()[:1],
-        open_ones.order_by()[: MOST + 1],
-        TroubledTimer.objects.filter(user=user).order_by(),
-        _dead_webhooks(user),
-    ]
-    if user.is_staff:
-        counted += [
-            _unwell_runs(user),
-            broken_credentials.broken_for(user),
-            _deaf_jobs(user),
-        ]
-    columns = [_Count(rows.values("pk")) for rows in counted]
-    return User.objects.order_by().filter(pk=user.pk).values_list(*columns)
-
-
-#: Whoever and whenever stands in the prepared query, for values that are put in later.
-_SOMEBODY = User(pk=UUID(int=1))
-_SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-@cache
-def _prepared() -> tuple[str, tuple[Any, ...]]:
-    """The query with its values, for people who are no staff.
-
-    To build it takes 4 ms of the processor, thirty times as long as to ask it.
-    """
-    # ``first`` would set the limit; there is one row of this key.
-    return _counts(_SOMEBODY, _SOME_TIME).query.sql_with_params()
-
-
-def _put_in(value: Any, user: User, now: datetime) -> Any:
-    if isinstance(value, datetime):
-        return now + (value - _SOME_TIME)
-    return user.pk if value == _SOMEBODY.pk else value
-
-
-class _Count(Subquery):
-    template = "(SELECT count(*) FROM (%(subquery)s) AS counted)"
-    output_field = IntegerField()
-
-
-def _unmended(mine: TransferQuerySet, now: datetime) -> TransferQuerySet:
-    """What failed lately, here, and was not sent again."""
-    cancelled = Q(error_code="CANCELED")
-    return mine.filter(
-        ~cancelled,
-        ~Exists(Transfer.objects.filter(again_of=OuterRef("pk")).order_by()),
-        status=Transfer.Status.FAILED,
-        finished_at__gte=now - FAILURES_SHOWN_FOR,
-    ).exclude(origin=Transfer.Origin.ELSEWHERE)
-
-
 def _transfers(user: User) -> Iterator[Matter]:
     now = timezone.now()
     mine = Transfer.objects.owned_by(user).defer("document", "task_document")
@@ -222,7 +138,7 @@ def _transfers(user: User) -> Iterator[Matter]:
         yield _blocked(transfer) if transfer.is_blocked else _waiting(transfer)
     for transfer in mine.stalled(now)[:MOST]:
         yield _stalled(transfer, now)
-    for transfer in _unmended(mine, now)[:MOST]:
+    for transfer in unmended(mine, now)[:MOST]:
         yield replace(
             _matter(transfer, "failed", "Send it again", is_urgent=False),
             link=reverse("transfers:again", args=[transfer.pk]),
@@ -290,20 +206,9 @@ def name_of_transfer(transfer: Transfer) -> str:
     return f"The transfer from {source} to {destination}"
 
 
-def _unwell_runs(user: User) -> QuerySet[Run]:
-    latest = (
-        Run.objects.filter(job__in=jobs_open_to(user), job__enabled=True)
-        .order_by("job_id", "-created_at")
-        .distinct("job_id")
-    )
-    return Run.objects.filter(
-        pk__in=latest.values("pk"), state__in=[Run.State.FAILED, Run.State.STALLED]
-    )
-
-
 def _failed_runs(user: User) -> Iterator[Matter]:
     """Jobs whose latest run failed; a later run that works mends it."""
-    rows = _unwell_runs(user).defer("inputs", "result").select_related("job")
+    rows = unwell_runs(user).defer("inputs", "result").select_related("job")
     found = list(rows[:MOST])
     may_run = jobs_open_to(user, Action.RUN).filter(
         pk__in={run.job_id for run in found}

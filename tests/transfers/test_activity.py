@@ -19,7 +19,7 @@ from accounts.clients import transfer_client
 from sandbox import seed
 from tests.factories import make_service_account, make_token, make_transfer, make_user
 from tests.flows import REFRESH, come_back, person, scopes_asked
-from transfers import attention, details, monitoring, submission, tasks
+from transfers import attention, details, monitoring, open_matters, submission, tasks
 from transfers.history import keep_samples
 from transfers.models import STALLED_AFTER, Transfer
 from transfers.submission import Item, document_for
@@ -608,7 +608,7 @@ def matters_of(user):
 
 def _found(user):
     found = attention.matters(user)
-    assert attention.count(user) == len(found)
+    assert open_matters.count(user) == len(found)
     return found
 
 

@@ -28,7 +28,7 @@ from tests.factories import make_job, make_run, make_service_account, make_user
 from tests.flows import consent, go_on, person
 from tests.sandbox.waiting import until
 from tests.transfers.test_timers import PLAN, TRANSFER, make, text_of
-from transfers import attention, timer_checks, timer_instead, timers
+from transfers import attention, open_matters, timer_checks, timer_instead, timers
 from transfers.jobs.models import JobRole, Run
 from transfers.models import TimerWatch, Transfer, TroubledTimer
 from transfers.timers import Schedule, Timer, TimerRun
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def titles(user):
     found = attention.matters(user)
-    assert attention.count(user) == len(found)
+    assert open_matters.count(user) == len(found)
     return [matter.title for matter in found]
 
 
@@ -394,9 +394,9 @@ def test_the_badge_is_asked_for_everybody_with_one_query_that_is_built_once(db):
     """Building it cost every page more of the processor than its own rows."""
     ada, ben = make_user(), make_user()
     timer_checks.note(ben, [a_timer(timezone.now(), error="No")], now=timezone.now())
-    attention.count(make_user())
-    with mock.patch.object(attention, "_counts", side_effect=AssertionError):
-        assert (attention.count(ada), attention.count(ben)) == (0, 1)
+    open_matters.count(make_user())
+    with mock.patch.object(open_matters, "_counts", side_effect=AssertionError):
+        assert (open_matters.count(ada), open_matters.count(ben)) == (0, 1)
 
 
 def test_the_badge_costs_one_query(db, django_assert_max_num_queries):
@@ -410,7 +410,7 @@ def test_the_badge_costs_one_query(db, django_assert_max_num_queries):
             make_job(account, owner=user), state="failed", finished_at=timezone.now()
         )
     with django_assert_max_num_queries(1):
-        attention.count(user)
+        open_matters.count(user)
     browser = Client()
     browser.force_login(user, backend="accounts.sign_in.GlobusSignIn")
     assert browser.get("/attention/").status_code == 200

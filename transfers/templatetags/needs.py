@@ -3,11 +3,11 @@
 from django import template
 
 from accounts.models import User
-from transfers import attention
+from transfers import open_matters
 
 register = template.Library()
 
 
 @register.simple_tag
 def needs_count(user: User) -> int:
-    return attention.count(user)
+    return open_matters.count(user)
