@@ -7,15 +7,12 @@ filter comes out of these.
 
 from __future__ import annotations
 
-import fnmatch
 import json
-import re
 import time
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
@@ -23,17 +20,14 @@ import orjson
 
 from accounts.clients import transfer_client
 from accounts.models import User
-from transfers import browsing, columns, keeping
-from transfers.columns import LINK, NO_TIME, SORTABLE, TYPES, About
+from transfers import browsing, columns, keeping, viewing
+from transfers.columns import LINK, NO_TIME, TYPES, About
 from transfers.keeping import FreshPack, Gone, KeptPack, Pack
 from transfers.paths import LONGEST_PATH_BYTES, BadPath, join, normalised
+from transfers.viewing import View
 
 #: rows that a script gets at once
 PAGE_ROWS = 1000
-ORDERS = ("name", *SORTABLE)
-#: kinds of entries that can be asked for, besides all of them
-KINDS = ("folders", "files", "links", "others")
-LONGEST_FILTER = 255
 _ROW_COLUMNS = ("types", "size", "time", "rights", "user", "group")
 
 #: so many pieces take longer than the whole, unless that is large
@@ -43,46 +37,6 @@ _WHOLE_BYTES = 8_000_000
 _SHORT = LONGEST_PATH_BYTES // 4
 
 Answer = TypeVar("Answer")
-
-
-class View(NamedTuple):
-    """How a folder is looked at.
-
-    :ivar order: one of ``ORDERS``, with a ``-`` before it for the other way round
-    :ivar text: part of a name; with ``*`` or ``?`` a pattern for the whole of it
-    :ivar kind: one of ``KINDS``, or empty
-    """
-
-    order: str = "name"
-    text: str = ""
-    kind: str = ""
-
-    @classmethod
-    def of(cls, order: str, text: str, kind: str) -> View:
-        """What fits of what an address asks for (security.md W07)."""
-        known = order.removeprefix("-") in ORDERS
-        return cls(
-            order if known else "name",
-            text[:LONGEST_FILTER],
-            kind if kind in KINDS else "",
-        )
-
-    @property
-    def column(self) -> str:
-        return self.order.removeprefix("-")
-
-    @property
-    def is_turned(self) -> bool:
-        return self.order.startswith("-")
-
-    @property
-    def narrows(self) -> bool:
-        return bool(self.text or self.kind)
-
-    @property
-    def part(self) -> str:
-        text = "\0".join(self).encode("utf-8", "surrogatepass")
-        return f"view-{blake2b(text, digest_size=12).hexdigest()}"
 
 
 class Row(NamedTuple):
@@ -155,7 +109,7 @@ class Folder:
 
     def found(self, view: View) -> Sequence[int]:
         """The numbers of what a view shows, in its order."""
-        return self._steadily(lambda: self._found(view))
+        return self._steadily(lambda: viewing.found(self.about, self._pack, view))
 
     def weight(self, view: View) -> int:
         """Bytes of the files that a view shows."""
@@ -165,7 +119,7 @@ class Folder:
         def read() -> int:
             name = f"{view.part}-bytes"
             if not self._pack.has(name):
-                total = sum(self.sizes(self._found(view)))
+                total = sum(self.sizes(viewing.found(self.about, self._pack, view)))
                 self._pack.add(name, str(total).encode())
             return int(self._pack.get(name)[0])
 
@@ -212,48 +166,6 @@ class Folder:
             again = ask_globus(self.asked)
             self.about, self._pack = again.about, again._pack
             return work()
-
-    def _found(self, view: View) -> Sequence[int]:
-        if not view.narrows:
-            return self._ordered(view)
-        if self._pack.has(view.part):
-            return array("I", self._pack.get(view.part)[0])
-        fits = bytearray(self.about.count)
-        for number in self._narrowed(view):
-            fits[number] = 1
-        found = array("I", [n for n in self._ordered(view) if fits[n]])
-        self._pack.add(view.part, found.tobytes())
-        return found
-
-    def _ordered(self, view: View) -> Sequence[int]:
-        count, folders = self.about.count, self.about.folders
-        order: Sequence[int] = range(count)
-        if view.column != "name":
-            order = array("I", self._order_by(view.column))
-        return columns.turned_round(order, folders) if view.is_turned else order
-
-    def _order_by(self, column: str) -> bytes:
-        name = f"by-{column}"
-        if self._pack.has(name):
-            return self._pack.get(name)[0]
-        part = columns.part_of(column)
-        [data] = self._pack.get(part)
-        values = columns.numbers(part, data)
-        order = columns.sort(column, values, self.about.folders)
-        self._pack.add(name, order)
-        return order
-
-    def _narrowed(self, view: View) -> Iterable[int]:
-        found: Iterable[int] = range(self.about.count)
-        if view.text and self.about.count:
-            [lines] = self._pack.get("search")
-            fits = _test_for(view.text)
-            found = (n for n, line in enumerate(lines.split(b"\n")) if fits(line))
-        if view.kind:
-            [types] = self._pack.get("types")
-            wanted = _NUMBERS_OF_KIND[view.kind]
-            found = (n for n in found if types[n] in wanted)
-        return found
 
     def _texts(self, numbers: Sequence[int]) -> list[bytes]:
         """The JSON texts of entries; neighbours come in one piece."""
@@ -368,24 +280,6 @@ def _with_path(asked: Asked, path: str) -> Asked:
 def forget(user: User, collection_id: UUID, path: str) -> None:
     """The next look at the folder asks Globus, whichever way it is called."""
     keeping.forget(user.pk, collection_id, path)
-
-
-_OTHERS = range(3, len(TYPES))
-_NUMBERS_OF_KIND = {
-    "folders": frozenset((0, LINK)),
-    "files": frozenset((1, 1 | LINK)),
-    "links": frozenset((2, *(n | LINK for n in range(len(TYPES))))),
-    "others": frozenset((*_OTHERS, *(n | LINK for n in _OTHERS))),
-}
-
-
-def _test_for(text: str) -> Callable[[bytes], object]:
-    small = text.casefold().replace("\n", " ")
-    if "*" in small or "?" in small:
-        pattern = fnmatch.translate(small).encode("utf-8", "surrogatepass")
-        return re.compile(pattern).match
-    part = small.encode("utf-8", "surrogatepass")
-    return lambda line: part in line
 
 
 def _read(texts: list[bytes]) -> list[str | list[str]]:

@@ -23,7 +23,8 @@ from django.http import HttpRequest, QueryDict
 
 from accounts.models import User
 from portal.globus.errors import PortalError
-from transfers.folders import Asked, Folder, View, open_folder
+from transfers.folders import Asked, Folder, open_folder
+from transfers.viewing import View
 
 FIELDS = ("pick", "selection", "everything")
 #: bits of the longest listing, as base64, and room for more

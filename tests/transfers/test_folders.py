@@ -18,9 +18,10 @@ from portal.globus.errors import NotFound, TooLarge, UnexpectedAnswer
 from sandbox import seed
 from tests.factories import make_token, make_user
 from transfers import columns, folders, keeping
-from transfers.folders import Asked, View, open_folder
+from transfers.folders import Asked, open_folder
 from transfers.keeping import FreshPack, Gone, KeptPack
 from transfers.paths import BadPath, join
+from transfers.viewing import ORDERS, View
 
 COLLECTION = UUID(seed.HARVEST)
 
@@ -166,7 +167,7 @@ def test_a_page_is_json_in_columns(mixed):
 
 def test_one_call_serves_every_page_order_and_filter(globus, emmy):
     played(globus, *MIXED)
-    for order in folders.ORDERS:
+    for order in ORDERS:
         for text in ("", "a"):
             names(open_folder(asked_by(emmy)), order, text)
     assert len(globus.calls(".*/ls")) == 1

@@ -19,8 +19,9 @@ from portal.globus.errors import (
 )
 from portal.middleware import failure_context
 from transfers import collections, folders, keeping
-from transfers.folders import PAGE_ROWS, Asked, View, open_folder
+from transfers.folders import PAGE_ROWS, Asked, open_folder
 from transfers.paths import BadPath, normalised
+from transfers.viewing import View
 from transfers.views import collections as collection_pages
 from transfers.views.addresses import COLUMNS, SIDES, Address
 from transfers.views.choosing import Choosing, finding

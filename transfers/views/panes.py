@@ -11,8 +11,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from transfers.folders import Folder, Row, View
+from transfers.folders import Folder, Row
 from transfers.paths import HOME, parent, parents
+from transfers.viewing import View
 from transfers.views.addresses import (
     COLUMNS,
     OF_A_FOLDER,
@@ -23,7 +24,7 @@ from transfers.views.addresses import (
     Address,
 )
 
-#: a column that shows in another way what one of ``folders.ORDERS`` is about
+#: a column that shows in another way what one of ``viewing.ORDERS`` is about
 SORTED_BY = {"bytes": "size"}
 #: few enough for all picks of a page to fit into one form (security.md W08)
 ROWS = 150
