@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core import mail
-from django.db import connection
 from django.utils import timezone
 
 from accounts import digests, outbox, webhooks
@@ -20,6 +18,7 @@ from tests.factories import (
     make_transfer,
     make_user,
 )
+from tests.transfers.at_once import at_once
 from transfers import telling
 from transfers.jobs import notify
 from transfers.models import STALLED_AFTER, Transfer
@@ -137,21 +136,12 @@ def test_ten_sweeps_and_ten_senders_at_once_are_one_mail(transactional_db):
     person = make_user(email="emmy@uni.example")
     ended(person)
     stalled(person)
-    ready = threading.Barrier(10)
 
     def work():
-        try:
-            ready.wait()
-            telling.sweep(timezone.now())
-            outbox.send_due()
-        finally:
-            connection.close()
+        telling.sweep(timezone.now())
+        outbox.send_due()
 
-    threads = [threading.Thread(target=work) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(10, work)
     outbox.send_due()
     assert len(mail.outbox) == OutboxMessage.objects.count() == 2
 
@@ -223,21 +213,12 @@ def test_two_sweeps_at_once_make_one_digest(transactional_db):
     for _ in range(3):
         ended(person)
     telling.sweep(timezone.now())
-    ready = threading.Barrier(5)
 
     def work():
-        try:
-            ready.wait()
-            digests.put_due(due)
-            outbox.send_due(now=due)
-        finally:
-            connection.close()
+        digests.put_due(due)
+        outbox.send_due(now=due)
 
-    threads = [threading.Thread(target=work) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(5, work)
     outbox.send_due(now=due)
     assert len(mail.outbox) == 1
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
 from django.core import mail
-from django.db import connection
 from django.utils import timezone
 
 from accounts import outbox, tasks, webhooks
 from accounts.models import OutboxMessage
 from tests.factories import make_job, make_run, make_user
+from tests.transfers.at_once import at_once
 from transfers.jobs import notify
 from transfers.jobs.events import EVENTS
 from transfers.jobs.models import JobRole, Run
@@ -199,21 +198,12 @@ def test_a_webhook_gets_what_happened_and_no_mail_waits_for_it(job, monkeypatch)
 @pytest.mark.django_db(transaction=True)
 def test_ten_sweeps_and_ten_senders_at_once_are_one_mail(job):
     ended(job, "failed")
-    ready = threading.Barrier(10)
 
     def work():
-        try:
-            ready.wait()
-            notify.sweep(timezone.now())
-            outbox.send_due()
-        finally:
-            connection.close()
+        notify.sweep(timezone.now())
+        outbox.send_due()
 
-    threads = [threading.Thread(target=work) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(10, work)
     outbox.send_due()
     assert OutboxMessage.objects.count() == 1
     assert len(mail.outbox) == 1
