@@ -231,8 +231,13 @@ def test_only_a_waiting_run_is_executed(service_account, sandbox, state):
     assert not sandbox.requests()
 
 
-def test_an_unknown_run_is_nobodys(db):
+def test_an_unknown_run_is_nobodys(sandbox, service_account):
+    run = runs.run_now(make_job(service_account), by=None)
+    sandbox.forget_requests()
     runs.execute(uuid4())
+    assert [*Run.objects.values_list("pk", "state")] == [(run.pk, "waiting")]
+    assert states(run) == ["waiting"]
+    assert sandbox.requests() == []
 
 
 def test_globus_out_of_reach_leaves_a_transfer_run_waiting(
