@@ -115,6 +115,8 @@ def execute_next(hint: UUID) -> None:
             try:
                 _work_on(run)
             except BaseException:
+                # A mistake of ours or a worker told to stop: it is raised on, but the
+                # others in the line must not wait for the next sweep.
                 line.wake(at_once=True)
                 raise
             if time.monotonic() > until:
