@@ -1,4 +1,4 @@
-"""Trees of files at the sandbox, and jobs that look at them."""
+"""Trees of files at the sandbox, jobs that look at them, and who tends to jobs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ def tree(stack, sandbox):
         return file
 
     return write
+
+
+@pytest.fixture
+def grace(db):
+    """Of the staff, and in none of their groups."""
+    from tests.factories import make_user
+
+    return make_user(is_staff=True, name="Grace Hopper")
+
+
+@pytest.fixture
+def browser(sandbox, grace, client):
+    """Hers, without a sign-in at the sandbox."""
+    client.force_login(grace, backend="accounts.sign_in.GlobusSignIn")
+    return client
 
 
 @pytest.fixture

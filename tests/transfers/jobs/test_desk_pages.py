@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent
@@ -22,7 +21,6 @@ from tests.factories import (
     make_run,
     make_service_account,
     make_transfer,
-    make_user,
 )
 from transfers.jobs import exporting, planning, runs, versions
 from transfers.jobs.holds import hold
@@ -33,18 +31,6 @@ pytestmark = pytest.mark.django_db
 
 NOW = timezone.now()
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture
-def grace():
-    return make_user(is_staff=True, name="Grace Hopper")
-
-
-@pytest.fixture
-def browser(sandbox, grace):
-    client = Client()
-    client.force_login(grace, backend="accounts.sign_in.GlobusSignIn")
-    return client
 
 
 def text_of(answer):

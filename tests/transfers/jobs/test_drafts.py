@@ -11,12 +11,10 @@ from django.utils import timezone
 
 from sandbox import seed
 from tests.factories import make_job, make_user
-from tests.transfers.jobs.test_job_form import HOSTILE, browser, grace, mirror, text_of
+from tests.transfers.jobs.test_job_form import HOSTILE, mirror, text_of
 from transfers.jobs import trials
 from transfers.jobs.models import Job
 from transfers.models import Trial
-
-__all__ = ["browser", "grace"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,6 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from django.utils import timezone
 
 from accounts import webhooks
@@ -24,18 +23,6 @@ from transfers.jobs.models import Job, Schedule
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOSTILE = "<script>alert(1)</script>\u202e/"
-
-
-@pytest.fixture
-def grace():
-    return make_user(is_staff=True, name="Grace Hopper")
-
-
-@pytest.fixture
-def browser(sandbox, grace):
-    client = Client()
-    client.force_login(grace, backend="accounts.sign_in.GlobusSignIn")
-    return client
 
 
 def mirror(account, **fields):

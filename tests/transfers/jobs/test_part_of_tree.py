@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from django.test import Client
 
 from sandbox import seed
-from tests.factories import make_user
 from transfers.jobs import describing, exporting, importing, runs
 from transfers.jobs.models import Job, JobVersion, Run
 from transfers.jobs.settling import rows_in
@@ -24,18 +22,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(__file__).parents[3]
 FILTERS = {"include": ["*.csv"], "exclude": ["tmp"], "hidden": False}
-
-
-@pytest.fixture
-def grace():
-    return make_user(is_staff=True, name="Grace Hopper")
-
-
-@pytest.fixture
-def browser(sandbox, grace):
-    client = Client()
-    client.force_login(grace, backend="accounts.sign_in.GlobusSignIn")
-    return client
 
 
 def sent(account, **fields):
