@@ -255,99 +255,81 @@ def _groups() -> None:
             )
 
 
-def _collection(collection_id: str, name: str, owner: str, **more: Any) -> None:
-    Collection.objects.create(
-        **{
-            "id": collection_id,
-            "display_name": name,
-            "owner_id": owner,
-            "root": collection_id,
-            "entity_type": GCS_MAPPED,
-            "endpoint_id": seed.TUTORIAL_ENDPOINT,
-            "organization": seed.UNIVERSITY,
-            "contact_email": "data@university.example",
-            **more,
+_COLLECTIONS: dict[tuple[str, str, str], dict[str, Any]] = {
+    **{
+        (one, f"Globus Tutorial Collection {number}", seed.ROOT_ID): {
+            "organization": "Globus",
+            "description": "Small files to try things with. A stand-in: not Globus.",
+            "keywords": "tutorial,example",
+            "homes": True,
         }
-    )
+        for number, one in enumerate((seed.TUTORIAL_1, seed.TUTORIAL_2), 1)
+    },
+    (seed.RESEARCH, "Example University Research Storage", seed.ROOT_ID): {
+        "department": "Research Computing",
+        "description": (
+            "Project space for all groups: instruments, simulations, archives"
+        ),
+        "keywords": "storage,genomics,astronomy",
+        "homes": True,
+        "user_message": "Maintenance on the first Monday of each month.",
+    },
+    (seed.SHARED, "Spring campaign (shared)", seed.GRACE_ID): {
+        "entity_type": GCS_GUEST,
+        "host_id": seed.RESEARCH,
+        "host_path": "/projects/spring-campaign",
+        "root": seed.RESEARCH,
+        "description": "Sequencing runs and field notes of the spring campaign",
+        "keywords": "genomics,field work",
+        "public": False,
+    },
+    (seed.CLINICAL, "Clinical Imaging (high assurance)", seed.ROOT_ID): {
+        "department": "Medical Physics",
+        "description": "Protected data. Needs a fresh sign-in with the university.",
+        "high_assurance": True,
+        "session_domain": seed.UNIVERSITY_DOMAIN,
+        "authentication_timeout_mins": 30,
+    },
+    (seed.LAPTOP, "Ada's laptop", seed.ADA_ID): {
+        "entity_type": GCP_MAPPED,
+        "endpoint_id": None,
+        "description": "Globus Connect Personal",
+        "public": False,
+    },
+    (seed.VAULT, "Institute vault", seed.ROOT_ID): {
+        "entity_type": GCP_MAPPED,
+        "endpoint_id": None,
+        "description": "Private to its owner",
+        "public": False,
+    },
+    (seed.HARVEST, "Nightly harvest drop box", seed.HARVEST_CLIENT_ID): {
+        "entity_type": GCP_MAPPED,
+        "endpoint_id": None,
+        "description": "Where the service account puts what it collects",
+    },
+    (seed.ARCHIVE, "Long-term archive", seed.ARCHIVE_CLIENT_ID): {
+        "entity_type": GCP_MAPPED,
+        "endpoint_id": None,
+        "description": "Kept for ten years; written by the archive keeper only",
+    },
+}
 
 
 def _collections() -> None:
-    for number, collection_id in enumerate((seed.TUTORIAL_1, seed.TUTORIAL_2), 1):
-        _collection(
-            collection_id,
-            f"Globus Tutorial Collection {number}",
-            seed.ROOT_ID,
-            organization="Globus",
-            description="Small files to try things with. A stand-in: not Globus.",
-            keywords="tutorial,example",
-            homes=True,
+    for (collection_id, name, owner), fields in _COLLECTIONS.items():
+        Collection.objects.create(
+            **{
+                "id": collection_id,
+                "display_name": name,
+                "owner_id": owner,
+                "root": collection_id,
+                "entity_type": GCS_MAPPED,
+                "endpoint_id": seed.TUTORIAL_ENDPOINT,
+                "organization": seed.UNIVERSITY,
+                "contact_email": "data@university.example",
+                **fields,
+            }
         )
-    _collection(
-        seed.RESEARCH,
-        "Example University Research Storage",
-        seed.ROOT_ID,
-        department="Research Computing",
-        description="Project space for all groups: instruments, simulations, archives",
-        keywords="storage,genomics,astronomy",
-        homes=True,
-        user_message="Maintenance on the first Monday of each month.",
-    )
-    _collection(
-        seed.SHARED,
-        "Spring campaign (shared)",
-        seed.GRACE_ID,
-        entity_type=GCS_GUEST,
-        host_id=seed.RESEARCH,
-        host_path="/projects/spring-campaign",
-        root=seed.RESEARCH,
-        description="Sequencing runs and field notes of the spring campaign",
-        keywords="genomics,field work",
-        public=False,
-    )
-    _collection(
-        seed.CLINICAL,
-        "Clinical Imaging (high assurance)",
-        seed.ROOT_ID,
-        department="Medical Physics",
-        description="Protected data. Needs a fresh sign-in with the university.",
-        high_assurance=True,
-        session_domain=seed.UNIVERSITY_DOMAIN,
-        authentication_timeout_mins=30,
-    )
-    _collection(
-        seed.LAPTOP,
-        "Ada's laptop",
-        seed.ADA_ID,
-        entity_type=GCP_MAPPED,
-        endpoint_id=None,
-        description="Globus Connect Personal",
-        public=False,
-    )
-    _collection(
-        seed.VAULT,
-        "Institute vault",
-        seed.ROOT_ID,
-        entity_type=GCP_MAPPED,
-        endpoint_id=None,
-        description="Private to its owner",
-        public=False,
-    )
-    _collection(
-        seed.HARVEST,
-        "Nightly harvest drop box",
-        seed.HARVEST_CLIENT_ID,
-        entity_type=GCP_MAPPED,
-        endpoint_id=None,
-        description="Where the service account puts what it collects",
-    )
-    _collection(
-        seed.ARCHIVE,
-        "Long-term archive",
-        seed.ARCHIVE_CLIENT_ID,
-        entity_type=GCP_MAPPED,
-        endpoint_id=None,
-        description="Kept for ten years; written by the archive keeper only",
-    )
 
 
 def _rule(
