@@ -6,8 +6,14 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import redis
 from celery import Celery, Task
-from celery.signals import beat_init, setup_logging, worker_init
+from celery.signals import (
+    beat_init,
+    setup_logging,
+    worker_init,
+    worker_shutting_down,
+)
 from django.db import transaction
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -29,6 +35,29 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**kwargs: Any) -> None:
     """Celery's own set-up would go around the filter that takes secrets out."""
+
+
+_is_shutting_down = False
+
+
+@worker_shutting_down.connect
+def take_no_more(**kwargs: Any) -> None:
+    global _is_shutting_down
+    _is_shutting_down = True
+
+
+def is_free() -> bool:
+    """Whether the thread of a worker may stay at what it does: no message waits for
+    it, and its worker is not to stop.
+    """
+    if _is_shutting_down:
+        return False
+    try:
+        with app.pool.acquire(block=True) as connection:
+            names = [each.name for each in app.conf.task_queues]
+            return not connection.default_channel.client.exists(*names)
+    except (BrokerError, redis.RedisError):
+        return True  # nobody can wait there
 
 
 @worker_init.connect

@@ -7,6 +7,13 @@ starts Django, and Django loads the models and the admin that use the verbs.
 from uuid import UUID
 
 
+def is_free() -> bool:
+    """Whether this thread of a worker need not leave for the sake of a message."""
+    from portal import celery
+
+    return celery.is_free()
+
+
 def send_transfer(transfer_id: UUID) -> None:
     from portal.celery import send_after_commit
     from transfers import tasks

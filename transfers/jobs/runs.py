@@ -23,7 +23,7 @@ from accounts.models import User
 from portal.globus.errors import PortalError
 from portal.globus.transport import WORKER
 from portal.planned import Sql
-from transfers import submission
+from transfers import queue, submission
 from transfers.claims import sweep_time
 from transfers.jobs import claiming, first_run, line, listing
 from transfers.jobs.beating import alive
@@ -43,7 +43,7 @@ from transfers.storable import storable_text
 
 logger = logging.getLogger(__name__)
 
-#: how long a worker goes on without a new message
+#: how long a worker goes on before it looks whether anything else waits for it
 GO_ON_SECONDS = 1.0
 
 _S = Run.State
@@ -100,9 +100,9 @@ def start(run: Run, *, now: datetime) -> Run:
 def execute_next(hint: UUID) -> None:
     """Carries out the run whose turn it is, and then the next; for a worker.
 
-    A message costs as much as all else that a short run does, so a worker goes on for
-    a moment before it leaves the line to a new message. What else is in the queue
-    waits for no longer than that.
+    A message costs as much as half of a short run, so a worker goes on until there is
+    no run or something else waits in the queue; that waits for a moment at most. Then
+    it leaves the line to a new message.
 
     :param hint: the run that a message was about. Its turn may come later, but then
         there is another one whose turn is now.
@@ -120,8 +120,10 @@ def execute_next(hint: UUID) -> None:
                 line.wake(at_once=True)
                 raise
             if time.monotonic() > until:
-                line.wake(at_once=True)
-                break
+                if not queue.is_free():
+                    line.wake(at_once=True)
+                    break
+                until = time.monotonic() + GO_ON_SECONDS
 
 
 def execute(run_id: UUID) -> None:

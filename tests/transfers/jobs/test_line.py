@@ -7,9 +7,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+import redis
+from celery.signals import worker_shutting_down
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from portal import celery as portal_celery
 from tests.factories import (
     make_job,
     make_run,
@@ -523,6 +527,12 @@ def test_a_worker_that_waits_for_globus_holds_no_connection(account, messages, g
 # --- one message, several runs
 
 
+@pytest.fixture
+def redis_client():
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        yield client
+
+
 def test_a_worker_goes_on_with_the_next_without_a_message(sandbox, account, messages):
     asked = ask(side_by_side(account, source_path="/sensors/"), 3)
     sent = len(messages())
@@ -540,6 +550,41 @@ def test_a_worker_leaves_the_rest_to_a_message_after_a_moment(
     runs.execute_next(asked[0].pk)
     assert Run.objects.filter(state="succeeded").count() == 1
     assert messages()[sent:] == [("execute_run", str(asked[1].pk))]
+
+
+def test_a_worker_for_which_nothing_else_waits_stays(
+    sandbox, account, messages, redis_client, monkeypatch
+):
+    monkeypatch.setattr(runs, "GO_ON_SECONDS", -1.0)
+    asked = ask(side_by_side(account, source_path="/sensors/"), 3)
+    redis_client.flushdb()
+    runs.execute_next(asked[0].pk)
+    assert Run.objects.filter(state="succeeded").count() == 3
+    assert messages() == []
+
+
+@pytest.mark.parametrize("name", ["tick", "celery"])
+def test_a_worker_leaves_for_a_message_of_any_queue(
+    sandbox, account, messages, redis_client, monkeypatch, name
+):
+    monkeypatch.setattr(runs, "GO_ON_SECONDS", -1.0)
+    asked = ask(side_by_side(account, source_path="/sensors/"), 2)
+    redis_client.flushdb()
+    redis_client.lpush(name, "anything")
+    runs.execute_next(asked[0].pk)
+    assert Run.objects.filter(state="succeeded").count() == 1
+
+
+def test_a_worker_that_is_to_stop_leaves_the_rest(
+    sandbox, account, messages, redis_client, monkeypatch
+):
+    monkeypatch.setattr(runs, "GO_ON_SECONDS", -1.0)
+    asked = ask(side_by_side(account, source_path="/sensors/"), 2)
+    redis_client.flushdb()
+    monkeypatch.setattr(portal_celery, "_is_shutting_down", False)
+    worker_shutting_down.send(sender="test", sig="SIGTERM", how="warm", exitcode=0)
+    runs.execute_next(asked[0].pk)
+    assert messages() == [("execute_run", str(asked[1].pk))]
 
 
 def test_a_mistake_of_ours_leaves_the_rest_to_a_message(account, messages, monkeypatch):
