@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from accounts.models import AuditEvent, User
 from portal import counters, current
+from portal.prepared import insert
 
 Outcome = AuditEvent.Outcome
 
@@ -41,7 +42,7 @@ def record(
         actor = request.user
     # From where and in which request is known also to those who are not told.
     where = request or current.request()
-    event = AuditEvent.objects.create(
+    event = AuditEvent(
         kind=kind,
         outcome=outcome,
         actor_id=actor.pk if actor else None,
@@ -53,6 +54,7 @@ def record(
         request_id=getattr(where, "request_id", ""),
         detail=detail,
     )
+    insert(event)
     counters.count("causeway_audit_entries_total", kind=kind, outcome=str(outcome))
     return event
 

@@ -53,6 +53,7 @@ def is_free() -> bool:
     if _is_shutting_down:
         return False
     try:
+        connection: Any
         with app.pool.acquire(block=True) as connection:
             names = [each.name for each in app.conf.task_queues]
             return not connection.default_channel.client.exists(*names)

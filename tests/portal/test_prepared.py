@@ -5,9 +5,12 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import IntegrityError, transaction
 
-from portal.prepared import Prepared
-from tests.factories import make_job
+from accounts.models import AuditEvent
+from portal.prepared import Prepared, insert
+from tests.factories import make_job, make_run
+from transfers.jobs.models import Run
 from transfers.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -56,3 +59,42 @@ def test_refuses_a_value_that_does_not_reach_the_database_as_it_is():
     lowered = Prepared[Job](lambda name: Job.objects.filter(name=name.upper()), str)
     with pytest.raises(ValueError, match="not in the query"):
         lowered.rows("any")
+
+
+def test_finds_rows_by_a_number():
+    run = make_run(attempts=2)
+    by_tries = Prepared[tuple[UUID]](
+        lambda tries: Run.objects.filter(attempts=tries).values_list("pk"), int
+    )
+    assert by_tries.rows(2) == [(run.pk,)]
+    assert by_tries.rows(3) == []
+
+
+def test_a_row_is_stored_as_django_stores_it(django_assert_num_queries):
+    row = make_run(inputs={"path": "/ä/", "items": [1, None]}, reason="'; --")
+    of_django = Run.objects.get(pk=row.pk)
+    row.pk = uuid4()
+    with django_assert_num_queries(1):
+        insert(row)
+    stored = Run.objects.get(pk=row.pk)
+    for field in Run._meta.concrete_fields:
+        if field.name not in {"id", "created_at"}:
+            name = field.attname
+            assert getattr(stored, name) == getattr(of_django, name), name
+    assert stored.created_at > of_django.created_at
+    row.says = "Changed."
+    row.save(update_fields=["says"])
+
+
+def test_a_row_that_the_database_numbers_gets_its_number():
+    first, second = (AuditEvent(kind="a:b:c", address="::1") for _ in range(2))
+    insert(first)
+    insert(second)
+    assert second.pk > first.pk
+    assert AuditEvent.objects.get(pk=second.pk).address == "::1"
+
+
+def test_a_row_is_not_stored_twice():
+    row = make_run()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert(row)

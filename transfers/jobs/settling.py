@@ -10,10 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
+from portal.prepared import Prepared, insert
 from transfers.jobs.chunks import (
     CHANGED,
     GONE,
@@ -96,8 +98,9 @@ def settle_at_once(
     inventory.folders_read = 1
     _make_ready(inventory, totals)
     with transaction.atomic():
-        inventory.save(force_insert=True)
-        InventoryChunk.objects.bulk_create(chunks)
+        insert(inventory)
+        for chunk in chunks:  # one, mostly
+            insert(chunk)
         end(inventory)
 
 
@@ -143,15 +146,21 @@ def rows_in(inventory: Inventory, kind: InventoryChunk.Kind = _K.HERE) -> Iterat
     """All entries of one that is ready in order, a chunk at a time."""
     left = inventory.gone if kind == _K.GONE else inventory.entries
     number = 0
-    while left > 0 and (
-        chunk := inventory.chunks.filter(kind=kind, number=number)
-        .values_list("rows", "data")
-        .first()
-    ):
+    while left > 0 and (chunk := _CHUNK.first(inventory.pk, kind, number)):
         rows, data = chunk
         yield from unpacked(data)
         left -= rows
         number += 1
+
+
+_CHUNK = Prepared[tuple[int, memoryview]](
+    lambda inventory, kind, number: InventoryChunk.objects.filter(
+        inventory=inventory, kind=kind, number=number
+    ).values_list("rows", "data"),
+    UUID,
+    str,
+    int,
+)
 
 
 def unsure_of(inventory: Inventory) -> Iterator[str]:

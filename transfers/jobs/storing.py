@@ -8,8 +8,10 @@ from uuid import UUID
 
 from django.db import transaction
 
+from portal.planned import planned_once
+from portal.prepared import insert
 from transfers import queue
-from transfers.jobs.models import Run, RunStep
+from transfers.jobs.models import Run
 from transfers.jobs.sharing import places
 
 #: messages for one batch. A message is not about one run: it makes a worker take the
@@ -31,9 +33,7 @@ def store(runs: list[Run], now: datetime) -> list[Run]:
     """
     _take_places([run for run in runs if run.state == _S.WAITING])
     stored = _inserted(runs)
-    RunStep.objects.bulk_create(
-        [RunStep(run=run, at=now, state=run.state, says=run.says) for run in stored]
-    )
+    _add_steps([run.pk for run in stored], now)
     queue.execute_runs(
         [
             run.pk
@@ -46,11 +46,22 @@ def store(runs: list[Run], now: datetime) -> list[Run]:
 
 def _inserted(runs: list[Run]) -> list[Run]:
     if not any(run.scheduled_for for run in runs):
-        return Run.objects.bulk_create(runs)  # nothing that they could collide with
+        for run in runs:  # one, mostly, and nothing that it could collide with
+            insert(run)
+        return runs
     Run.objects.bulk_create(runs, ignore_conflicts=True)
     rows = Run.objects.filter(pk__in=[run.pk for run in runs]).order_by()
     known = {*rows.values_list("pk", flat=True)}
     return [run for run in runs if run.pk in known]
+
+
+def _add_steps(run_ids: list[UUID], now: datetime) -> None:
+    with planned_once() as cursor:
+        cursor.execute(
+            "INSERT INTO transfers_runstep (run_id, at, state, says) "
+            "SELECT id, %s, state, says FROM transfers_run WHERE id = ANY(%s)",
+            [now, run_ids],
+        )
 
 
 def _take_places(runs: Iterable[Run]) -> None:
