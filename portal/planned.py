@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import psycopg
 from django.db import connection
+from psycopg.pq import TransactionStatus
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -35,9 +36,21 @@ class _Cursor(psycopg.Cursor[Any]):
         # For this statement only: psycopg would keep the texts of the others, too.
         self.connection.prepare_threshold = 0
         try:
-            return super().execute(query, given, **options)
+            return self._again_if_replanned(query, given, **options)
         finally:
             self.connection.prepare_threshold = None
+
+    def _again_if_replanned(self, query: Any, given: Any, **options: Any) -> Self:
+        """A migration may change the type of a column under what is prepared."""
+        try:
+            return super().execute(query, given, **options)
+        except psycopg.errors.FeatureNotSupported:
+            if self.connection.info.transaction_status != TransactionStatus.IDLE:
+                # The transaction is lost, but the next one has another connection.
+                self.connection.close()
+                raise
+            self.connection.execute("DEALLOCATE ALL", prepare=False)
+            return super().execute(query, given, **options)
 
 
 @contextmanager

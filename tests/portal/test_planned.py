@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, NotSupportedError, connection, transaction
 
 from portal.planned import planned_once
+from tests.factories import make_job
+from transfers.models import Job
 
 pytestmark = pytest.mark.django_db
 
@@ -66,3 +68,42 @@ def test_goes_on_with_another_connection():
     for _ in range(2):
         assert isinstance(ask(statement, uuid4())[0], UUID)
         connection.close()
+
+
+@pytest.fixture
+def wider_column(transactional_db):
+    """Changes the type of a column, as a migration does under running processes."""
+    elsewhere = connection.copy()
+
+    def widen(length):
+        with elsewhere.cursor() as cursor:
+            cursor.execute(
+                f"ALTER TABLE transfers_job ALTER name TYPE varchar({length:d})"
+            )
+
+    length = Job._meta.get_field("name").max_length
+    yield lambda: widen(length + 1)
+    widen(length)
+    elsewhere.close()
+
+
+NAMES = "SELECT name FROM transfers_job WHERE name = %s"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outlives_a_migration(wider_column):
+    make_job(name="outlives")
+    assert ask(NAMES, "outlives") == ("outlives",)
+    wider_column()
+    assert ask(NAMES, "outlives") == ("outlives",)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_under_a_migration_fails_and_the_next_does_not(wider_column):
+    make_job(name="outlives")
+    assert ask(NAMES, "outlives") == ("outlives",)
+    wider_column()
+    with pytest.raises(NotSupportedError), transaction.atomic():
+        ask(NAMES, "outlives")
+    with transaction.atomic():
+        assert ask(NAMES, "outlives") == ("outlives",)
