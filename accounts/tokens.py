@@ -120,8 +120,14 @@ def access_token(
 
 
 def _row(principal: Principal, resource_server: str) -> Token | None:
-    query = _OF_USER if isinstance(principal, User) else _OF_SERVICE_ACCOUNT
-    return query.first(principal.pk, resource_server)
+    if not isinstance(principal, User):
+        return _OF_SERVICE_ACCOUNT.first(principal.pk, resource_server)
+    row = principal.token_read_along
+    wanted = principal.pk, resource_server
+    if row is not None and (row.user_id, row.resource_server) == wanted:
+        principal.token_read_along = None
+        return row
+    return _OF_USER.first(principal.pk, resource_server)
 
 
 _OF_USER = Prepared[Token](

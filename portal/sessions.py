@@ -19,12 +19,13 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
-from django.db.models import Q, QuerySet
+from django.db.models import FilteredRelation, Q, QuerySet
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.models import Session, User
+from portal.globus.scopes import TRANSFER
 from portal.prepared import Prepared
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -54,7 +55,22 @@ STAFF = Lifetime(idle=timedelta(hours=1), absolute=timedelta(hours=12))
 
 
 _KEY = re.compile(r"[a-z0-9]{8,40}")
-_BY_KEY = Prepared[Session](lambda key: Session.objects.filter(session_key=key), str)
+#: A session brings its user's token row for Transfer, which most pages need next.
+_ALONG = "transfer_row"
+_BY_KEY = Prepared[Session](
+    lambda key: (
+        Session.objects.filter(session_key=key)
+        .annotate(
+            **{
+                _ALONG: FilteredRelation(
+                    "user__tokens", condition=Q(user__tokens__resource_server=TRANSFER)
+                )
+            }
+        )
+        .select_related("user", _ALONG)
+    ),
+    str,
+)
 
 
 class SessionStore(DatabaseStore):
@@ -76,6 +92,8 @@ class SessionStore(DatabaseStore):
             self._session_key = None
             return None
         self.person = row.user
+        if row.user is not None:
+            row.user.token_read_along = getattr(row, _ALONG, None)
         return row
 
     @classmethod

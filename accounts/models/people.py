@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
 from django.contrib.sessions.backends.base import SessionBase
@@ -14,6 +14,9 @@ from django.contrib.sessions.base_session import (
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+
+if TYPE_CHECKING:
+    from accounts.models.tokens import Token
 
 
 class PortalUserManager(UserManager["User"]):
@@ -51,6 +54,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField("may sign in", default=True)
     is_staff = models.BooleanField("staff", default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    #: a row that was read together with this one, for whoever looks for it first
+    #: (``accounts.tokens``); the look after that finds what has changed since
+    token_read_along: Token | None = None
 
     objects: ClassVar[PortalUserManager] = PortalUserManager()
 

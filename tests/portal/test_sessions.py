@@ -16,10 +16,15 @@ from django.contrib.sessions.models import Session as DjangosOwnSession
 from django.contrib.sessions.serializers import JSONSerializer
 from django.test import Client, override_settings
 from django.urls import get_resolver, path, reverse
+from django.utils import timezone
 
-from accounts.models import Session, User
+from accounts import tokens
+from accounts.models import Session, Token, User
 from portal import sessions
-from tests.factories import make_user
+from portal.globus import scopes
+from portal.globus.errors import ConsentRequired, SignInRequired
+from portal.sessions import SessionStore
+from tests.factories import make_token, make_user
 from tests.fake_provider import query_of
 from tests.flows import begin, come_back, person, sign_in
 from tests.lint import DEPLOYMENT_CHECK, PRODUCTION, ROOT
@@ -408,6 +413,49 @@ def test_who_is_signed_in_costs_one_query(django_assert_num_queries):
     browser = signed_in(make_user())
     with django_assert_num_queries(2):  # the session with its user; the news
         assert browser.get("/notifications/new/").status_code == 204
+
+
+def person_of_session_of(user):
+    session = SessionStore()
+    session["_auth_user_id"] = str(user.pk)
+    session.create()
+    opened = SessionStore(session.session_key)
+    assert opened["_auth_user_id"] == str(user.pk)
+    return opened.person
+
+
+def test_the_token_for_transfer_comes_with_the_session(django_assert_num_queries):
+    ada, grace = make_user(), make_user()
+    for user, text in ((ada, "AgAda"), (grace, "AgGrace")):
+        make_token(user, access_token=text, used_at=timezone.now())
+    for user, text in ((ada, "AgAda"), (grace, "AgGrace")):
+        person = person_of_session_of(user)
+        with django_assert_num_queries(0):
+            token = tokens.access_token(person, scopes.TRANSFER)
+        assert token.secret.reveal() == text
+
+
+def test_a_token_that_came_with_the_session_serves_one_look():
+    user = make_user()
+    row = make_token(user, used_at=timezone.now())
+    person = person_of_session_of(user)
+    tokens.access_token(person, scopes.TRANSFER)
+    Token.objects.filter(pk=row.pk).update(state=Token.State.REVOKED)
+    with pytest.raises(SignInRequired):
+        tokens.access_token(person, scopes.TRANSFER)
+
+
+def test_a_token_that_came_with_the_session_is_for_transfer_and_its_owner():
+    user, other = make_user(), make_user()
+    make_token(user, used_at=timezone.now())
+    with pytest.raises(ConsentRequired):
+        tokens.access_token(person_of_session_of(user), scopes.TIMERS)
+    other.token_read_along = person_of_session_of(user).token_read_along
+    assert other.token_read_along is not None
+    with pytest.raises(SignInRequired):
+        tokens.access_token(other, scopes.TRANSFER)
+    with pytest.raises(SignInRequired):
+        tokens.access_token(person_of_session_of(other), scopes.TRANSFER)
 
 
 @pytest.mark.parametrize("key", ["\x00" * 32, "é" * 32, "a" * 500, "' or 1=1 --", ""])
