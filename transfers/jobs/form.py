@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -12,10 +12,9 @@ from django.db.models import Field
 
 from accounts.models import User
 from transfers import batch
-from transfers.batch_form import meeting
 from transfers.forms import LookMixin, PathField
-from transfers.jobs import templates
 from transfers.jobs.events import EVENTS
+from transfers.jobs.form_batch import read_lines, with_known_fields
 from transfers.jobs.form_words import HELP_TEXTS, LABELS
 from transfers.jobs.models import Job, JobRole
 from transfers.jobs.permissions import accounts_open_to
@@ -210,18 +209,7 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
         ]
 
     def clean_batch(self) -> list[dict[str, Any]]:
-        read = batch.parse(self.cleaned_data["batch"])
-        problems = sorted(
-            [
-                *read.problems,
-                *_unknown_fields(read),
-                *meeting(read.lines, read.numbers),
-            ],
-            key=lambda each: each.number,
-        )
-        if problems:
-            raise ValidationError(batch.problems_in_words(problems))
-        return [line.as_json() for line in read.lines]
+        return read_lines(self.cleaned_data["batch"])
 
     def _lay_below(self, data: dict[str, Any]) -> None:
         """The paths of a batch as they are from the top of the collections."""
@@ -231,18 +219,10 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
                     row[side] = batch.below(data.get(side) or "/", row[side])
 
     def clean_source_path(self) -> str:
-        return self._with_known_fields("source_path")
+        return with_known_fields(self.cleaned_data["source_path"])
 
     def clean_destination_path(self) -> str:
-        return self._with_known_fields("destination_path")
-
-    def _with_known_fields(self, name: str) -> str:
-        path: str = self.cleaned_data[name]
-        try:
-            templates.check(path)
-        except templates.BadTemplate as err:
-            raise ValidationError(err.advice) from err
-        return path
+        return with_known_fields(self.cleaned_data["destination_path"])
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -291,21 +271,6 @@ class JobForm(LookMixin, forms.ModelForm[Job]):
         if "batch" in self.cleaned_data:
             self.instance.items = self.cleaned_data["batch"]
         super()._post_clean()  # type: ignore[misc]  # the stubs leave it out
-
-
-def _unknown_fields(read: batch.Batch) -> Iterator[batch.Problem]:
-    """Lines whose paths hold a field that no run can fill in, or no text at all."""
-    for number, line in zip(read.numbers, read.lines, strict=True):
-        paths = line.source_path, line.destination_path
-        if any("\N{REPLACEMENT CHARACTER}" in path for path in paths):
-            says = "A character of it cannot be read. Save the file as UTF-8."
-            yield batch.Problem(number, says)
-            continue
-        try:
-            for path in paths:
-                templates.check(path)
-        except templates.BadTemplate as err:
-            yield batch.Problem(number, err.advice)
 
 
 def _access(role: JobRole) -> str:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.clients import transfer_client
 from accounts.models import User
 from portal.globus.errors import PortalError, globus_errors
-from transfers.jobs import runs
+from transfers.jobs import runs, templates
 from transfers.jobs.making import new_run
 from transfers.jobs.models import Job, Run
 from transfers.storable import storable_text
@@ -90,10 +90,10 @@ def _checked(parent: Run, changes: Mapping[str, Any]) -> dict[str, Any]:
         raise NotEditable(
             f"{', '.join(sorted(odd))} cannot be edited in one run; edit the job."
         )
-    edited = parent.inputs | changes | {"is_filled": False}
+    edited = templates.unfilled(parent.inputs) | changes
     if edited["kind"] in Job.MOVING:
         runs.document_of(edited)
-    return {**changes, "is_filled": False}
+    return edited
 
 
 def _what_failed(parent: Run) -> dict[str, Any]:

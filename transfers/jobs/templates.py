@@ -116,5 +116,24 @@ def filled_inputs(inputs: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
+def unfilled(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs whose paths can be edited, with fields again: what was filled in stays,
+    and a brace in it is one of a name.
+    """
+    if not inputs.get("is_filled"):
+        return dict(inputs)
+    sides = ("source_path", "destination_path")
+    items = [
+        {**item, **{side: _doubled(item[side]) for side in sides}}
+        for item in inputs.get("items", [])
+    ]
+    paths = {side: _doubled(inputs[side]) for side in sides}
+    return {**inputs, **paths, "items": items, "is_filled": False}
+
+
+def _doubled(path: str) -> str:
+    return path.replace("{", "{{").replace("}", "}}")
+
+
 def _moment(text: Any) -> datetime | None:
     return datetime.fromisoformat(text) if text else None

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -17,7 +16,8 @@ from accounts.views import SignedInRequest
 from portal.globus.errors import PortalError
 from transfers import batch
 from transfers.forms import LookMixin, PathField
-from transfers.jobs import rerunning
+from transfers.jobs import rerunning, templates
+from transfers.jobs.form_batch import read_lines, with_known_fields
 from transfers.jobs.form_options import OptionsForm
 from transfers.jobs.models import Job, Run
 from transfers.jobs.permissions import Action
@@ -50,6 +50,7 @@ class EditedInput(LookMixin, forms.Form):
         self, data: Mapping[str, Any] | None = None, *, inputs: dict[str, Any]
     ) -> None:
         """:param inputs: of the run that is repeated"""
+        inputs = templates.unfilled(inputs)
         initial = {name: inputs.get(name) for name in self.base_fields}
         initial["batch"] = batch.written(inputs.get("items") or [])
         super().__init__(data, initial=initial)
@@ -60,22 +61,19 @@ class EditedInput(LookMixin, forms.Form):
             self.fields["destination_path"].required = True
         self.dress()
 
+    def clean_source_path(self) -> str:
+        return with_known_fields(self.cleaned_data["source_path"])
+
+    def clean_destination_path(self) -> str:
+        return with_known_fields(self.cleaned_data["destination_path"])
+
     def clean_batch(self) -> list[dict[str, Any]]:
-        read = batch.parse(self.cleaned_data["batch"])
-        if read.problems:
-            raise ValidationError(batch.problems_in_words(read.problems))
-        below = (
-            self.cleaned_data.get("source_path") or "/",
-            self.cleaned_data.get("destination_path") or "/",
-        )
-        return [
-            line.as_json()
-            | {
-                "source_path": batch.below(below[0], line.source_path),
-                "destination_path": batch.below(below[1], line.destination_path),
-            }
-            for line in read.lines
-        ]
+        lines = read_lines(self.cleaned_data["batch"])
+        for line in lines:
+            for side in ("source_path", "destination_path"):
+                folder = self.cleaned_data.get(side) or "/"
+                line[side] = batch.below(folder, line[side])
+        return lines
 
     def changes(self) -> dict[str, Any]:
         data = dict(self.cleaned_data)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -25,10 +26,12 @@ from tests.factories import (
 from transfers.jobs import exporting, planning, runs, versions
 from transfers.jobs.holds import hold
 from transfers.jobs.models import Hold, Job, Run, Schedule
+from transfers.jobs.templates import filled_inputs
 from transfers.templatetags.jobs import seconds_words
 
 pytestmark = pytest.mark.django_db
 
+UTC_ZONE = ZoneInfo("UTC")
 NOW = timezone.now()
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -327,6 +330,49 @@ def test_a_run_is_repeated_with_edited_input(browser, service_account):
     assert child.lineage == "edited"
     assert child.inputs["items"][0]["destination_path"] == "/incoming/again/b.csv"
     assert parent.inputs["items"] == []
+
+
+def test_a_brace_of_a_name_is_one_after_an_edit_too(browser, service_account):
+    """What the form shows has fields again, whatever the run before had in them."""
+    job = make_job(
+        service_account,
+        kind="transfer",
+        source_path="/a{{b}}/{scheduled_for:%Y}/",
+        destination_path="/incoming/x/",
+    )
+    parent = make_run(job, state="failed", finished_at=NOW)
+    parent.inputs = filled_inputs(
+        job.inputs() | {"scheduled_for": "2026-01-03T02:00:00+00:00"}, UTC_ZONE
+    )
+    parent.save()
+    address = f"/jobs/runs/{parent.pk}/again/"
+    shown = browser.get(address).context["form"]
+    fields = {name: shown[name].value() or "" for name in ("source_path", "label")}
+    assert fields["source_path"] == "/a{{b}}/2026/"
+    fields |= {"do": "edited", "destination_path": "/incoming/y/"}
+    assert browser.post(address, fields).status_code == 302
+    child = Run.objects.get(parent=parent)
+    assert filled_inputs(child.inputs, UTC_ZONE)["source_path"] == "/a{b}/2026/"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"destination_path": "/{huh}/"}, "There is no field {huh}"),
+        ({"source_path": "/a{b/"}, "A brace { stands alone"),
+        ({"batch": "a x\nb x\n"}, "Line 2: It would arrive where line 1 does"),
+        ({"batch": "a x\nb {huh}/\n"}, "Line 2: There is no field {huh}"),
+    ],
+)
+def test_an_edited_run_is_looked_at_as_the_job_was(
+    browser, service_account, fields, words
+):
+    job = make_job(service_account, kind="transfer")
+    parent = make_run(job, state="failed", finished_at=NOW)
+    sent = {"do": "edited", "source_path": "/sensors/", "destination_path": "/in/"}
+    answer = browser.post(f"/jobs/runs/{parent.pk}/again/", sent | fields)
+    assert words in text_of(answer)
+    assert not Run.objects.filter(parent=parent).exists()
 
 
 # --- files
