@@ -96,6 +96,9 @@ class ScheduleForm(LookMixin, forms.Form):
         super().__init__(data, initial=_initial(schedule), prefix=prefix)
         self.key = key
         self._row = schedule or Schedule()
+        self._moments: dict[str, datetime | None] = {
+            name: getattr(self._row, name) for name in ("start_at", "end_at")
+        }
         if key:
             kinds = self.fields["when"]
             assert isinstance(kinds, forms.ChoiceField)
@@ -129,6 +132,9 @@ class ScheduleForm(LookMixin, forms.Form):
         except ValueError as err:
             raise ValidationError("Write it like 2026-12-24 18:30.") from err
         zone = self.cleaned_data.get("zone")
+        if text == self.initial.get(name) and zone == self.initial.get("zone"):
+            # The text has no seconds, and names an hour that comes twice only once.
+            return self._moments[name]
         if found.tzinfo is None:
             found = found.replace(tzinfo=ZoneInfo(zone or "UTC"))
         return found

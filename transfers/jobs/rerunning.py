@@ -90,7 +90,7 @@ def _checked(parent: Run, changes: Mapping[str, Any]) -> dict[str, Any]:
         raise NotEditable(
             f"{', '.join(sorted(odd))} cannot be edited in one run; edit the job."
         )
-    edited = templates.unfilled(parent.inputs) | changes
+    edited = {**templates.unfilled(parent.inputs), **changes}
     if edited["kind"] in Job.MOVING:
         runs.document_of(edited)
     return edited

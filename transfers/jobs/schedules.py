@@ -24,6 +24,8 @@ MINUTE = timedelta(minutes=1)
 #: dates that a schedule may leave out
 MOST_EXCLUDED = 1000
 LONGEST_INTERVAL = 527_040  # minutes: a leap year
+#: of moments that people write; at the ends of the calendar no zone can tell them
+YEARS = range(1900, 2201)
 
 
 class BadSchedule(ValueError):
@@ -89,6 +91,10 @@ def rhythm_of(schedule: Schedule) -> Rhythm:
         problems["kind"] = "Choose how the job is repeated."
     if schedule.kind != Schedule.Kind.CRON and schedule.start_at is None:
         problems["start_at"] = "Say from when."
+    for name in ("start_at", "end_at"):
+        moment = getattr(schedule, name)
+        if moment is not None and moment.year not in YEARS:
+            problems[name] = f"Give a year from {YEARS[0]} to {YEARS[-1]}."
     if schedule.start_at and schedule.end_at and schedule.end_at < schedule.start_at:
         problems["end_at"] = "It ends before it starts."
     excluded = _excluded(schedule.excluded_dates, problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.conf import settings
@@ -14,7 +15,7 @@ from accounts import webhooks
 from accounts.models import Webhook
 from sandbox import seed
 from tests.factories import make_job, make_run, make_service_account, make_user
-from transfers.jobs import form_looks, saving
+from transfers.jobs import form_looks, planning, saving
 from transfers.jobs.exchange import Parts
 from transfers.jobs.form import MOST_GROUPS
 from transfers.jobs.form_page import MOST_FURTHER
@@ -133,6 +134,14 @@ def test_the_form_comes_back_as_it_was_saved(browser, service_account):
         ({"kind": "transfer", "delete_extra": "on"}, "Only a mirror may delete"),
         ({"destination_path": "/sensors/../x/"}, "not allowed in a path"),
         ({"missed_most": "0"}, "greater than or equal to 1"),
+        *(
+            ({"when": when, name: moment, "zone": zone}, "Give a year from 1900")
+            for when, name, moment, zone in (
+                ("once", "start_at", "9999-12-31T23:59", "America/New_York"),
+                ("interval", "start_at", "0001-01-01T00:00", "Asia/Kolkata"),
+                ("cron", "end_at", "9999-12-31T23:59", "UTC"),
+            )
+        ),
     ],
 )
 def test_each_mistake_has_its_sentence_and_nothing_is_lost(
@@ -145,6 +154,34 @@ def test_each_mistake_has_its_sentence_and_nothing_is_lost(
     assert not Job.objects.exists()
     if "batch" in fields:
         assert fields["batch"] in page
+
+
+def test_a_moment_that_nobody_changes_stays_to_the_second(browser, service_account):
+    """The field of a moment has neither seconds nor the second of two hours."""
+    twice = datetime(2027, 10, 31, 1, 30, 20, tzinfo=UTC)  # the second half past one
+    job = make_job(service_account, kind="mirror", name="nightly mirror")
+    planning.save(
+        Schedule(
+            job=job,
+            kind="interval",
+            interval_minutes=7,
+            zone="Europe/London",
+            start_at=twice,
+        )
+    )
+    changed = mirror(
+        service_account,
+        when="interval",
+        interval_minutes="7",
+        start_at="2027-10-31T01:30",
+        label="another",
+    )
+    answer = browser.post(f"/jobs/{job.pk}/edit/", changed)
+    assert answer.status_code == 302, text_of(answer)
+    assert Schedule.objects.get().start_at == twice
+    changed["start_at"] = "2027-10-31T01:31"
+    browser.post(f"/jobs/{job.pk}/edit/", changed)
+    assert Schedule.objects.get().start_at != twice
 
 
 def test_deleting_is_typed_out_once_and_again_for_another_place(
