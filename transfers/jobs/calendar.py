@@ -27,17 +27,26 @@ SPANS = {"week": 7, "month": 31}
 class Entry:
     """A job on a day.
 
-    :ivar times: the first few, as ``02:00``; where the clock of the job's schedule
-        shows another time, that too: ``02:00 (07:30 Asia/Kolkata)``
-    :ivar more: how many there are besides
+    :ivar moments: when it is due, each as ``02:00``; where the clock of the job's
+        schedule shows another time, that too: ``02:00 (07:30 Asia/Kolkata)``. What two
+        schedules name at one moment is one run
     :ivar is_cut: there may be yet more of them
     """
 
     job: Job
-    times: list[str] = field(default_factory=list)
-    more: int = 0
+    moments: dict[datetime, str] = field(default_factory=dict)
     is_cut: bool = False
     is_paused: bool = False
+
+    @property
+    def times(self) -> list[str]:
+        """The first few."""
+        return [self.moments[each] for each in sorted(self.moments)[:TIMES_SHOWN]]
+
+    @property
+    def more(self) -> int:
+        """How many there are besides."""
+        return max(0, len(self.moments) - TIMES_SHOWN)
 
 
 @dataclass
@@ -74,9 +83,6 @@ def calendar(
     for schedule in taken[:MOST_SCHEDULES]:
         is_paused = schedule.job_id in paused
         _enter(found, schedule, (max(begin, now), end), zone, is_paused=is_paused)
-    for day in found.days:
-        for entry in day.entries:
-            entry.times.sort()
     return found
 
 
@@ -126,10 +132,7 @@ def _enter(
         if entry is None:
             entry = Entry(schedule.job, is_paused=is_paused)
             day.entries.append(entry)
-        if len(entry.times) < TIMES_SHOWN:
-            entry.times.append(_words(local, rhythm))
-        else:
-            entry.more += 1
+        entry.moments.setdefault(moment, _words(local, rhythm))
         if number == MOST_TIMES:
             entry.is_cut = True
 

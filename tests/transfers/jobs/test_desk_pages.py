@@ -174,6 +174,18 @@ def entries_of(page):
     return [each for day in page.context["calendar"].days for each in day.entries]
 
 
+def test_a_day_has_the_first_times_of_all_schedules_of_a_job_each_once(
+    browser, next_year
+):
+    """Two schedules that name one moment make one run."""
+    job = make_job(name="nightly")
+    scheduled(job, cron="0 * * * *")
+    scheduled(job, cron="0,30 0 * * *")
+    [first, *_] = entries_of(browser.get(f"/jobs/calendar/?from={next_year}"))
+    assert first.times == ["00:00", "00:30", "01:00", "02:00"]
+    assert first.more == 21
+
+
 def test_the_calendar_is_in_the_zone_of_most_schedules(browser, service_account):
     for zone in ("Asia/Kolkata", "Asia/Kolkata", "UTC"):
         scheduled(make_job(service_account), cron="0 2 * * *", zone=zone)
