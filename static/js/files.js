@@ -3,14 +3,17 @@
 
 import { dropping } from "./dropping.js";
 import { Grid } from "./grid.js";
+import { remembering } from "./remembering.js";
 
 const grids = new Map(); // form -> Grid
 const root = () => document.getElementById("files");
 const pane = (side) => root().querySelector(`[data-pane="${side}"]`);
+const remembered = remembering(() => grids.values());
 const gridOf = (section) => grids.get(section?.querySelector("[data-grid-form]"));
 
 const page = {
   dragged: null,
+  remembered,
 
   say(words) {
     const region = document.getElementById("announcer");
@@ -31,10 +34,17 @@ const page = {
       return null;
     }
     const elsewhere = response.headers.get("HX-Redirect");
-    if (elsewhere) { location.assign(elsewhere); return null; }
+    if (elsewhere) { remembered.take(); location.assign(elsewhere); return null; }
     if (!response.ok) { this.failed(grid, await response.text()); return null; }
+    let data = {};
+    try {
+      if (response.status !== 204) data = await response.json();
+    } catch { // broke off on the way
+      this.failed(grid, null);
+      return null;
+    }
     this.failed(grid, "");
-    return response.status === 204 ? {} : response.json();
+    return data;
   },
 
   /** What went wrong, above the rows: a part of a page of ours, or nothing. */
@@ -80,7 +90,7 @@ const page = {
       if (value) address.searchParams.set(`${side}_${name}`, value);
       else address.searchParams.delete(`${side}_${name}`);
     }
-    history.replaceState(null, "", address);
+    history.replaceState(history.state, "", address);
   },
 
   async go(address, { push = true, side = "origin", from, options } = {}) {

@@ -117,6 +117,7 @@ export class Grid {
     this.turn = 0;
     this.stamp = "";
     this.resetPicked(0);
+    this.kept = page.remembered.of(this.side); // until its listing is here
   }
 
   field(name) { return this.form.elements.namedItem(name); }
@@ -129,6 +130,7 @@ export class Grid {
   async start() {
     const offset = Number(this.form.dataset.offset);
     if (!(await this.load(Math.floor(offset / PAGE)))) return;
+    this.pickAgain();
     this.upgrade();
     this.render();
     if (offset) this.scroll.scrollTop = (offset % PAGE + Math.floor(offset / PAGE) * PAGE) * this.height;
@@ -443,8 +445,8 @@ export class Grid {
   focus(name) {
     let row = this.active.row;
     if (name !== undefined) {
-      const data = this.pages.get(0)?.data;
-      row = Math.max(0, data ? data.texts.findIndex((text) => (typeof text === "string" ? text : text[0]) === name) : 0);
+      const found = this.pages.get(0)?.data.texts.findIndex((text) => (typeof text === "string" ? text : text[0]) === name);
+      if (found >= 0) row = found; // else it is further down: stay where one was
     }
     this.move(Math.max(0, row), 1);
   }
@@ -495,7 +497,7 @@ export class Grid {
     const path = row.isFolder ? this.inner(row.name) : null;
     const address = this.leadsTo(row);
     if (path !== null) this.page.go(this.page.opening(this.side, path), { side: this.side });
-    else if (address !== null) window.location.assign(address);
+    else if (address !== null) { this.page.remembered.keep(true); window.location.assign(address); }
     else this.page.say(row.isFolder ? "A folder of this name cannot be opened here. Rename it first." : `${inertText(row.name)} is no folder`);
   }
 
@@ -603,6 +605,7 @@ export class Grid {
       button.disabled = !fits;
     }
     if (says) this.page.say(count ? words : "Nothing selected");
+    this.page.remembered.keep();
   }
 
   /** A bit for each entry, as base64 for addresses. */
@@ -612,6 +615,25 @@ export class Grid {
     let text = "";
     for (const byte of bytes) text += String.fromCharCode(byte);
     return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  }
+
+  /** For ``remembering``; nothing when nothing is picked. */
+  remembered() {
+    if (this.kept || !this.pickedCount) return this.kept;
+    return { ...this.place(), selection: this.selection(), bytes: this.pickedBytes };
+  }
+
+  place() { return { id: this.id, path: this.path, hidden: this.hidden, stamp: this.stamp }; }
+
+  /** What was picked when the page was left, if the folder is as it was. */
+  pickAgain() {
+    const kept = this.kept;
+    this.kept = null;
+    if (!kept || Object.entries(this.place()).some(([name, value]) => kept[name] !== value)) return;
+    const bytes = atob(kept.selection.replaceAll("-", "+").replaceAll("_", "/"));
+    for (let number = 0; number < this.picked.length; number += 1)
+      if (bytes.charCodeAt(number >> 3) & (1 << (number & 7))) this.set(number, 0, true);
+    this.pickedBytes = kept.bytes;
   }
 
   submit(event) {
@@ -634,6 +656,7 @@ export class Grid {
     this.field("destination_id").value = id;
     this.field("destination_path").value = path;
     this.field("back").value = location.pathname + location.search;
+    this.page.remembered.keep(true);
   }
 
   // --- order and filter
@@ -707,6 +730,7 @@ export class Grid {
     const field = document.createElement("input");
     field.className = "form-control name-edit";
     field.value = row.name;
+    const before = field.value; // a field has no line breaks; what is not changed stays
     field.setAttribute("aria-label", `New name for ${inertText(row.name)}`);
     field.spellcheck = false;
     cell.replaceChildren(field);
@@ -727,7 +751,7 @@ export class Grid {
       if (event.key === "Escape") { event.preventDefault(); this.active = { row: index, col: 1 }; over(); }
       if (event.key !== "Enter") return;
       event.preventDefault();
-      if (field.value === row.name) { over(); return; }
+      if (field.value === before) { over(); return; }
       const name = field.value;
       if (await this.sendName(row, name)) {
         isOver = true;
@@ -736,7 +760,7 @@ export class Grid {
         this.page.say(`Renamed to ${inertText(name)}`);
       } else if (field.isConnected) { field.setAttribute("aria-invalid", "true"); field.focus(); }
     });
-    field.addEventListener("blur", () => setTimeout(() => { if (field.isConnected && document.activeElement !== field && field.value === row.name) over(); }, 0));
+    field.addEventListener("blur", () => setTimeout(() => { if (field.isConnected && document.activeElement !== field && field.value === before) over(); }, 0));
   }
 
   async sendName(row, name) {
