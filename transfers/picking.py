@@ -24,6 +24,7 @@ from django.http import HttpRequest, QueryDict
 from accounts.models import User
 from portal.globus.errors import PortalError
 from transfers.folders import Asked, Folder, open_folder
+from transfers.storable import is_text
 from transfers.viewing import View
 
 FIELDS = ("pick", "selection", "everything")
@@ -38,6 +39,14 @@ class FolderChanged(PortalError):
         "nothing was done. Here is what is in it now; please choose again."
     )
     status = 409
+
+
+class NoneCanBeSent(FolderChanged):
+    title = "None of this can be sent"
+    advice = (
+        "What you picked has names that are not valid text, so nothing was done. "
+        "Rename it first."
+    )
 
 
 class NothingPicked(PortalError):
@@ -79,9 +88,21 @@ class Picked:
         return self.folder.names(self.numbers[:most])
 
     def items(self) -> list[str]:
-        """Paths for a transfer; a folder ends in a slash. Odd names are left out."""
-        paths = ((self.folder.path_of(name), is_dir) for name, is_dir in self.names())
-        return [f"{path}/" if is_dir else path for path, is_dir in paths if path]
+        """Paths for a transfer, with the names as they are; a folder ends in a slash.
+
+        Left out is what cannot be stored until it is sent, and what is no name.
+        """
+        named = (
+            (f"{self.path}{name}", is_dir)
+            for name, is_dir in self.names()
+            if is_text(name) and "/" not in name and name not in ("", ".", "..")
+        )
+        return [f"{path}/" if is_dir else path for path, is_dir in named]
+
+    @property
+    def has_odd_names(self) -> bool:
+        """Names that no form can hold, so that they only go as a selection."""
+        return not all(self.folder.path_of(name) for name, _ in self.names())
 
     @property
     def selection(self) -> str:

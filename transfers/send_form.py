@@ -201,6 +201,8 @@ class TransferForm(SendOptions):
         if not self.items:
             return [submission.Item(path, arrival(path, folder), is_folder(path))]
         # A picked file is known to be one.
+        if self.is_selection:
+            return [_listed(each, folder) for each in self.items]
         return [
             submission.Item(each, arrival(each, folder), each.endswith("/"))
             for each in map(normalised, self.items)
@@ -219,6 +221,14 @@ FIELD_OF = {
 def is_folder(path: str) -> bool | None:
     """A path that a person wrote: a slash at the end says it, without one who knows."""
     return True if path.endswith("/") else None
+
+
+def _listed(path: str, folder: str) -> submission.Item:
+    """Of a path that ends in a name of a listing, and of a folder that was checked."""
+    is_dir = path.endswith("/")
+    name = path.rstrip("/").rpartition("/")[2]
+    end = "/" if is_dir else ""
+    return submission.Item(path, f"{folder}{name}{end}", is_dir, is_listed=True)
 
 
 def arrival(path: str, folder: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from uuid import uuid4
@@ -328,6 +329,52 @@ def test_a_rule_that_cannot_be_used_is_marked(as_ada, filled, what, name, words)
     assert words in found
     assert "marked below" in found
     assert not Transfer.objects.exists()
+
+
+@pytest.fixture
+def odd_folder(stack):
+    """A folder with a file whose name no form can hold, and one of another name."""
+    folder = stack.folder / "sandbox" / "collections" / seed.LAPTOP / "odd"
+    folder.mkdir()
+    for name in ("line\nbreak.txt", "plain.txt"):
+        (folder / name).write_bytes(b"odd\n")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def picks(browser, *wanted):
+    """Fields of the files page: what is picked in the folder of that fixture."""
+    where = {"id": seed.LAPTOP, "path": "/odd/"}
+    rows = browser.get("/files/rows/", where).json()
+    names = [each if isinstance(each, str) else each[0] for each in rows["texts"]]
+    return {
+        "origin_id": seed.LAPTOP,
+        "origin_path": "/odd/",
+        "stamp": rows["stamp"],
+        "pick": [rows["numbers"][names.index(each)] for each in wanted],
+        "destination_id": seed.TUTORIAL_2,
+        "destination_path": "/~/inbox/",
+    }
+
+
+def test_a_name_that_no_form_can_hold_is_sent_as_it_is(as_ada, filled, odd_folder):
+    odd = "line\nbreak.txt"
+    page = as_ada.post(NEW, picks(as_ada, odd, "plain.txt"))
+    assert "2 items picked" in text_of(page)
+    assert "cannot be sent" not in text_of(page)
+    rows = sent(as_ada, fields(page) | {"do": "send"})["DATA"]
+    assert [row["source_path"] for row in rows] == [f"/odd/{odd}", "/odd/plain.txt"]
+    assert rows[0]["destination_path"] == f"/~/inbox/{odd}"
+    assert rows[0]["recursive"] is False
+
+
+def test_a_pick_that_cannot_be_sent_does_not_become_its_whole_folder(
+    as_ada, odd_folder, monkeypatch
+):
+    form = picks(as_ada, "plain.txt")
+    monkeypatch.setattr("transfers.picking.is_text", lambda name: False)
+    answer = as_ada.post(NEW, form | {"back": "/files/?origin_id=x"})
+    assert (answer.status_code, answer["Location"]) == (302, "/files/?origin_id=x")
 
 
 def test_fifty_rules_and_sixty_picks_fit_into_the_form(as_ada, filled, settings):

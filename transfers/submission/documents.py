@@ -38,12 +38,15 @@ class Item:
 
     :ivar recursive: whether it is a folder; nothing said, Globus finds out
     :ivar external_checksum: of the source file, for Globus to compare with
+    :ivar is_listed: a listing gave the name, below folders that were checked; it goes
+        to Globus unchanged, whatever is in it (security.md W03)
     """
 
     source_path: str
     destination_path: str
     recursive: bool | None = None
     external_checksum: str = ""
+    is_listed: bool = False
 
 
 def _is_flag(value: Any) -> bool:
@@ -210,8 +213,9 @@ def tidy_label(label: str) -> str:
 
 
 def _item(item: Item, *, same_collection: bool) -> dict[str, Any]:
-    source = normalised(item.source_path)
-    destination = normalised(item.destination_path)
+    source, destination = item.source_path, item.destination_path
+    if not item.is_listed:
+        source, destination = normalised(source), normalised(destination)
     if same_collection:
         if source.rstrip("/") == destination.rstrip("/"):
             raise BadRequest(

@@ -29,7 +29,7 @@ from transfers.batch_form import Sheet
 from transfers.contradictions import Policy
 from transfers.filters import Rule
 from transfers.models import Transfer
-from transfers.picking import NothingPicked, Picked
+from transfers.picking import NoneCanBeSent, NothingPicked, Picked
 from transfers.send_form import MOST_ITEMS, TransferForm
 from transfers.send_options import BOXES
 from transfers.views.send_steps import SIDES, pick_nothing, press
@@ -183,9 +183,10 @@ def _keep_items(data: QueryDict, items: list[str]) -> None:
 def _take_picked(request: SignedInRequest, data: QueryDict) -> Picked | None:
     """What was picked on the files page becomes items of the form.
 
-    More than a form has room for stay a selection, which goes with the form.
+    More than a form has room for, and names that none can hold, stay a selection,
+    which goes with the form.
 
-    :raises FolderChanged: the folder holds other names by now
+    :raises FolderChanged: the folder holds other names by now, or none can be sent
     """
     if request.method != "POST" or not any(data.get(name) for name in picking.FIELDS):
         _keep_items(data, items_in(data))
@@ -200,11 +201,13 @@ def _take_picked(request: SignedInRequest, data: QueryDict) -> Picked | None:
     if len(items) < picked.count:
         messages.warning(
             request,
-            f"{picked.count - len(items)} of what you picked cannot be sent: there are "
-            "control characters or invalid text in the name. Rename it first.",
+            f"{picked.count - len(items)} of what you picked cannot be sent: the name "
+            "is not valid text. Rename it first.",
         )
+    if not items:
+        raise NoneCanBeSent  # and not the whole folder instead
     pick_nothing(data)
-    if len(items) <= MOST_ITEMS:
+    if len(items) <= MOST_ITEMS and not picked.has_odd_names:
         _keep_items(data, items)
         return None
     data["selection"] = picked.selection
