@@ -43,16 +43,46 @@ RESEARCHER = (
     f"{_PANES}&{_OTHER}",
     f"{_PANES}&columns=bytes,rights,user,group&origin_hidden=1",
     f"/files/?origin_id={seed.RESEARCH}&origin_path=/projects/odd names/",
+    f"/files/?origin_id={seed.RESEARCH}&origin_path=/projects/telescope/",
     f"/files/?origin_id={seed.RESEARCH}&origin_path=/nowhere/",
     f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={RUN}&{_OTHER}",
+    f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={RUN}"
+    f"&destination_id={seed.TUTORIAL_2}&destination_path=/home/ada/",
     "/transfers/templates/",
     "/transfers/",
+    "/transfers/?status=failed&q=nothing",
     "/timers/",
     "/groups/",
     "/attention/",
     "/account/",
     "/account/consents/",
     "/notifications/",
+    "/account/take-back/",
+    "/account/delete/",
+    "/jobs/",
+    "/nothing-here/",
+)
+#: which staff see as well, below a longer header
+OF_BOTH = (
+    "/",
+    "/collections/?q=tutorial",
+    f"{_OF_RESEARCH}/",
+    "/files/",
+    f"/files/?origin_id={seed.RESEARCH}&origin_path={RUN}",
+    f"/files/?origin_id={seed.RESEARCH}&origin_path=/projects/telescope/",
+    f"/files/?origin_id={seed.RESEARCH}&origin_path=/nowhere/",
+    f"/files/?origin_id={seed.RESEARCH}&origin_path=/projects/odd names/",
+    f"/transfers/new/?origin_id={seed.RESEARCH}&origin_path={RUN}"
+    f"&destination_id={seed.TUTORIAL_2}&destination_path=/home/ada/",
+    "/transfers/templates/",
+    "/transfers/",
+    "/transfers/?status=failed&q=nothing",
+    "/attention/",
+    "/notifications/",
+    "/timers/",
+    "/groups/",
+    "/account/",
+    "/account/consents/",
     "/account/take-back/",
     "/account/delete/",
     "/nothing-here/",
@@ -73,6 +103,7 @@ OF_STAFF = (
     "/jobs/import/",
     "/jobs/waiting/",
     "/jobs/calendar/",
+    "/jobs/calendar/?span=month",
     "/jobs/figures/",
     *(f"/jobs/{{job}}/{end}" for end in ("", "edit/", "duplicate/", "webhook/")),
     *(f"/jobs/{{job}}/{end}" for end in ("export/globus/", "preflight/", "dry-run/")),
@@ -81,8 +112,9 @@ OF_STAFF = (
     "/jobs/runs/{running}/cancel/",
 )
 #: of a transfer that is under way
-OF_TRANSFERS = tuple(
-    f"/transfers/{{transfer}}/{end}" for end in ("", "edit/", "again/", "cancel/")
+OF_TRANSFERS = (
+    *(f"/transfers/{{transfer}}/{end}" for end in ("", "edit/", "again/", "cancel/")),
+    *("/transfers/", "/transfers/?status=failed"),
 )
 OF_ENDED_TRANSFERS = ("/transfers/{ended}/", "/transfers/{ended}/files/")
 OF_SENDING = (

@@ -10,7 +10,7 @@ from sandbox import seed
 from tests.browser import pages
 from tests.browser.site import give_consent
 from tests.browser.test_axe import problems
-from tests.browser.test_browser import look
+from tests.browser.test_browser import consent_to_research, look
 
 WIDE = {"width": 1280, "height": 800}
 NARROW = {"width": 390, "height": 844}
@@ -24,6 +24,7 @@ def test_a_new_page_is_looked_at():
 
 def wrong_with(page):
     """What is wrong with the page in front, however it is looked at."""
+    usual = page.viewport_size
     found = []
     for scheme, size in LOOKS:
         # Without motion: half way from one colour to the other, contrast is nobody's.
@@ -37,7 +38,7 @@ def wrong_with(page):
         if wide > size["width"]:
             found.append(f"{here}: {wide} wide")
     page.emulate_media(color_scheme="light")
-    page.set_viewport_size(WIDE)
+    page.set_viewport_size(usual)
     return found
 
 
@@ -45,7 +46,6 @@ def wrong_on(page, site, places, **made):
     found = {}
     for place in places:
         page.goto(site.url + place.format(**made))
-        page.wait_for_load_state("networkidle")
         if wrong := wrong_with(page):
             found[place] = wrong
     return found
@@ -72,6 +72,23 @@ def test_a_researchers_pages(ada, site):
     ada.wait_for_url(f"{site.url}/bookmarks/")
     made = {"bookmark": id_in(ada, r"/bookmarks/([0-9a-f-]{36})/")}
     assert wrong_on(ada, site, pages.RESEARCHER, **made) == {}
+
+
+def test_a_researchers_pages_as_staff_see_them(page_of, site):
+    page = page_of("grace")
+    page.set_default_timeout(60_000)
+    consent_to_research(page, site, "grace")
+    assert wrong_on(page, site, pages.OF_BOTH) == {}
+
+
+def test_the_pages_for_anybody(open_page, site):
+    assert wrong_on(open_page(), site, pages.ANYBODY) == {}
+
+
+def test_the_page_for_who_may_not_enter(page_of):
+    page = page_of("mallory")
+    page.get_by_text("This portal is for members of a group").first.wait_for()
+    assert wrong_with(page) == []
 
 
 SEND = """(action) => {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.browser.send_states import (
     CAMPAIGN,
     add_rule,
@@ -13,8 +11,8 @@ from tests.browser.send_states import (
     states,
     unfold,
 )
-from tests.browser.test_axe import problems
-from tests.browser.test_browser import NARROW, consent_to_research, look, tab_to
+from tests.browser.test_browser import NARROW, consent_to_research, tab_to
+from tests.browser.test_every_page import wrong_with
 from tests.browser.test_watching import RUN, send
 
 ODD = "/projects/odd names/"
@@ -152,24 +150,14 @@ def test_a_deadline_is_changed_in_the_persons_own_zone(page_of, site):
     assert page.get_by_label("Give up at").input_value() == "2098-12-30T08:05"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_the_form_and_around_it(page_of, site, scheme):
-    page = page_of("ada", color_scheme=scheme)
+def test_nothing_is_wrong_with_the_form_and_around_it(page_of, site):
+    """Brought into its states on a phone, and looked at there as everywhere else."""
+    page = page_of("ada", viewport=NARROW)
     consent_to_research(page, site)
-    assert {name: problems(page) for name in states(page, site)} == {
+    assert {name: wrong_with(page) for name in states(page, site)} == {
         name: []
         for name in (
             *("table", "text", "open", "dry-run"),
             *("templates", "rename", "delete"),
         )
     }
-
-
-def test_it_fits_a_phone_and_a_thumb(page_of, site):
-    page = page_of("ada", viewport=NARROW)
-    consent_to_research(page, site)
-    for name in states(page, site):
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= NARROW["width"], name
-        assert look(page, "smallTargets") == [], name
-        assert look(page, "structure") == [], name

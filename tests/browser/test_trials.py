@@ -6,8 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from sandbox import seed
-from tests.browser.test_axe import problems
-from tests.browser.test_browser import look
+from tests.browser.test_every_page import wrong_with
 from tests.portal.processes import eventually
 
 
@@ -21,25 +20,20 @@ def open_job(page, site, name):
 
 @pytest.fixture
 def inventory_page(page_of, site):
-    """``inventory_page("light")``: grace in front of an inventory just taken."""
-
-    def at_inventory(scheme="light", **options):
-        page = page_of("grace", color_scheme=scheme, **options)
-        open_job(page, site, "demo-list")
-        page.get_by_role("button", name="Run now").click()
-        see = page.get_by_role("link", name="See the inventory")
-        expect(see).to_be_visible(timeout=60_000)
-        see.click()
-        page.wait_for_url("**/inventory/")
-        return page
-
-    return at_inventory
+    """Grace in front of an inventory just taken."""
+    page = page_of("grace")
+    open_job(page, site, "demo-list")
+    page.get_by_role("button", name="Run now").click()
+    see = page.get_by_role("link", name="See the inventory")
+    expect(see).to_be_visible(timeout=60_000)
+    see.click()
+    page.wait_for_url("**/inventory/")
+    return page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_an_inventory_is_searched_sorted_and_narrowed(inventory_page, scheme):
-    page = inventory_page(scheme)
-    assert problems(page) == []
+def test_an_inventory_is_searched_sorted_and_narrowed(inventory_page):
+    page = inventory_page
+    assert wrong_with(page) == []
     page.get_by_label("Search in paths").fill("FILE2")
     page.keyboard.press("Enter")
     expect(page.get_by_text("/share/godata/file2.txt")).to_be_visible()
@@ -51,21 +45,11 @@ def test_an_inventory_is_searched_sorted_and_narrowed(inventory_page, scheme):
     assert names[0].endswith("file3.txt")
     page.get_by_role("region", name="By type").get_by_role("link").first.click()
     page.wait_for_url("**type=.txt**")
-    assert problems(page) == []
-    assert look(page, "structure") == []
+    assert wrong_with(page) == []
 
 
-def test_an_inventory_fits_on_a_phone(inventory_page):
-    page = inventory_page(viewport={"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert look(page, "smallTargets") == []
-    assert look(page, "lowContrast") == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_preflight_by_keyboard_with_its_identity_to_copy(page_of, site, scheme):
-    rights = ["clipboard-read", "clipboard-write"]
-    page = page_of("grace", color_scheme=scheme, permissions=rights)
+def test_a_preflight_by_keyboard_with_its_identity_to_copy(page_of, site):
+    page = page_of("grace", permissions=["clipboard-read", "clipboard-write"])
     address = open_job(page, site, "demo-transfer")
     site.sandbox.collection(seed.HARVEST, denied_paths=["/sensors"])
     page.goto(f"{address}preflight/")
@@ -73,8 +57,7 @@ def test_a_preflight_by_keyboard_with_its_identity_to_copy(page_of, site, scheme
     page.keyboard.press("Enter")
     said = page.get_by_text("The service account may not read /sensors/.")
     expect(said).to_be_visible(timeout=60_000)
-    assert problems(page) == []
-    assert look(page, "structure") == []
+    assert wrong_with(page) == []
     page.get_by_role("button", name="Copy").first.click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
