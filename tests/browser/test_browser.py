@@ -191,6 +191,11 @@ def test_a_transfer_is_cancelled(page_of, site):
     page.get_by_role("link", name="Cancel the transfer").click()
     page.get_by_role("button", name="Cancel the transfer").click()
     page.get_by_text("Cancelled", exact=True).wait_for()
+    [asked] = site.sandbox.requests("/cancel")
+    assert (asked["method"], asked["status"]) == ("POST", 200)
+    assert page.get_by_role("link", name="Cancel the transfer").count() == 0
+    page.goto(site.url + files_of(seed.RESEARCH, "/home/ada/in/"))
+    assert page.get_by_text("frame-9999.fits").count() == 0
 
 
 def test_staff_run_a_job(page_of, site):
@@ -200,8 +205,11 @@ def test_staff_run_a_job(page_of, site):
     page.get_by_label("Reason").fill("to see")
     page.get_by_role("button", name="Run now").click()
     page.get_by_text("Succeeded", exact=True).first.wait_for()
+    assert page.get_by_text("to see", exact=True).is_visible()
     page.get_by_role("link", name="See the inventory").click()
-    page.get_by_text("file1.txt").first.wait_for()
+    page.wait_for_url("**/inventory/")
+    found = page.locator("td .mono").all_inner_texts()
+    assert found == [f"/home/share/godata/file{number}.txt" for number in (1, 2, 3)]
 
 
 def test_hostile_names_do_nothing(page_of, site):

@@ -144,8 +144,21 @@ def test_enter_on_a_file_shows_it_or_says_why_not(page_of, site):
     page = page_of("ada")
     page.goto(site.url + at("/Documents/"))
     grid(page)
-    cell(page, "paper.tex").get_by_role("link").click()
+    cell(page, "paper.tex").focus()
+    page.keyboard.press("Enter")
     page.wait_for_url("**/preview/?path=**paper.tex")
+    # a laptop has none
+    assert page.locator("h1").inner_text() == "This collection has no HTTPS server"
+
+    page.goto(f"{site.url}/collections/{seed.RESEARCH}/upload/?path=/home/ada/")
+    give_consent(page, site)
+    page.goto(site.url + at(RUN, seed.RESEARCH))
+    grid(page)
+    cell(page, "run.json").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/preview/?path=**run.json")
+    assert page.locator("h1").inner_text() == "run.json"
+    assert page.locator("pre").inner_text().startswith("{")
 
 
 def test_by_keys_alone(page_of, site):

@@ -41,6 +41,18 @@ def assert_form_is_whole(page, names):
     assert [path.removeprefix(RUN).rstrip("/") for path in found] == names
 
 
+def assert_sent_is_whole(page, names):
+    page.wait_for_url(re.compile(r".*/transfers/[0-9a-f-]{36}/"))
+    assert page.locator("h1").inner_text() == "two of <them> & more"
+    table = page.get_by_role("group", name="What was picked")
+    found = table.locator("tbody td:first-child").all_inner_texts()
+    assert [path.removeprefix(RUN).rstrip("/") for path in found] == names
+    said = page.locator(".facts").inner_text()
+    assert "Encrypted on the way" in said
+    assert "Checksums are not verified" in said
+    assert "only files that were newer, or whose size differed" in said
+
+
 def go_on(page, site, *, script):
     """A script presses the button; without one, the person does."""
     if not script:
@@ -62,14 +74,13 @@ def test_a_form_goes_on_after_a_consent_with_all_that_was_in_it(page_of, site, s
     assert_form_is_whole(page, names)
 
     page.get_by_role("button", name="Start the transfer").click()
-    page.wait_for_url(f"{site.url}/transfers/*-*/")
-    page.get_by_text("two of <them> & more").first.wait_for()
+    assert_sent_is_whole(page, names)
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 def test_a_form_outlives_its_session(page_of, site, script):
     page = page_of("ada", java_script_enabled=script)
-    pick_and_fill_in(page, site)
+    names = pick_and_fill_in(page, site)
     [session] = [each for each in page.context.cookies() if "sessionid" in each["name"]]
     page.context.clear_cookies(name=session["name"])
     page.get_by_role("button", name="Start the transfer").click()
@@ -77,8 +88,7 @@ def test_a_form_outlives_its_session(page_of, site, script):
     page.get_by_role("button", name="Sign in with Globus").click()
     allow(page, site)
     go_on(page, site, script=script)
-    page.wait_for_url(f"{site.url}/transfers/*-*/")
-    page.get_by_text("two of <them> & more").first.wait_for()
+    assert_sent_is_whole(page, names)
 
 
 def test_a_step_up_in_the_browser(page_of, site):

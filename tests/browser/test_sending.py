@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from sandbox import seed
 from tests.browser.send_states import (
     CAMPAIGN,
     add_rule,
@@ -14,6 +17,7 @@ from tests.browser.send_states import (
 from tests.browser.test_browser import NARROW, consent_to_research, tab_to
 from tests.browser.test_every_page import wrong_with
 from tests.browser.test_watching import RUN, send
+from tests.portal.processes import eventually
 
 ODD = "/projects/odd names/"
 
@@ -98,6 +102,22 @@ def test_lines_and_templates_without_a_script(page_of, site):
     assert page.get_by_label("Which files to copy").input_value() == "1"
     button(page, "Start the transfer").click()
     page.wait_for_url(f"{site.url}/transfers/*-*/")
+    assert "only files whose size differed" in page.locator(".facts").inner_text()
+    assert "read-me.md" in names_once_there(page, site, "/home/ada/lines/")
+
+
+def names_once_there(page, site, folder):
+    """What a folder holds as soon as it holds something."""
+    boxes = page.locator("#origin").get_by_label(re.compile("^Select (?!all)"))
+
+    def has_some():
+        page.goto(f"{site.url}/files/?origin_id={seed.RESEARCH}&origin_path={folder}")
+        page.locator("#origin").wait_for()
+        return boxes.count()
+
+    assert eventually(has_some)
+    labels = [box.get_attribute("aria-label") for box in boxes.all()]
+    return [label.removeprefix("Select ") for label in labels]
 
 
 def test_by_keyboard_alone(page_of, site):
@@ -122,9 +142,14 @@ def test_deleting_wants_the_name_typed(page_of, site):
     page.get_by_label("Delete what the source does not have").check()
     button(page, "Start the transfer").click()
     page.get_by_text("Type the name of the destination collection, or").wait_for()
+    assert site.sandbox.requests("/v0.10/transfer") == []
     page.get_by_label("To confirm, type").fill("mirror")
     button(page, "Start the transfer").click()
     page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
+    said = page.locator(".facts").inner_text()
+    assert "Deletes what is only at the destination" in said
+    there = names_once_there(page, site, "/home/ada/mirror/spring-campaign/")
+    assert "README.md" in there
 
 
 def test_the_deadline_is_in_the_persons_own_zone(page_of, site):
