@@ -22,6 +22,9 @@ window.Notification = class {
 };
 """
 
+#: milliseconds between two looks of a browser, as ``notices.js`` has it
+EVERY = 20_000
+
 
 def told(page):
     return page.evaluate("JSON.parse(localStorage.getItem('told') || '[]')")
@@ -37,6 +40,7 @@ def wishes(page, site: Site):
 def test_several_tabs_show_each_thing_once(page_of, site):
     page = page_of("ada")
     page.context.add_init_script(RECORDER)
+    page.context.clock.install()
     consent_to_research(page, site)
     wishes(page, site)
     switch = page.get_by_role("button", name="Switch on in this browser")
@@ -52,6 +56,7 @@ def test_several_tabs_show_each_thing_once(page_of, site):
         if told(page):
             break
         page.wait_for_timeout(500)
+        page.context.clock.fast_forward(EVERY)
     for tab in (page, *others):
         tab.reload()
     [(_, says)] = told(page)
