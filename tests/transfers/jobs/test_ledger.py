@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -76,6 +77,61 @@ def test_what_fires_is_what_was_previewed(db):
         now += timedelta(minutes=7)
         fire_due(now=now)
     assert [at for at, _ in rows(schedule.job)][:10] == [each.at for each in shown]
+
+
+LORD_HOWE = ZoneInfo("Australia/Lord_Howe")
+EVERY_DAY = [0, 1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("since", ["2026-03-27T22:00Z", "2026-04-03T03:07Z"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {  # it began long ago, and counts days of a month
+            "kind": "rule",
+            "rule": "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+            "start_at": datetime(2025, 1, 31, 1, 45, tzinfo=LORD_HOWE),
+        },
+        {
+            "kind": "rule",
+            "rule": "FREQ=DAILY;COUNT=120",
+            "start_at": datetime(2026, 2, 1, 1, 45, tzinfo=LORD_HOWE),
+        },
+        {
+            "kind": "rule",
+            "rule": "FREQ=WEEKLY;BYDAY=SU,MO;UNTIL=20260420T000000Z;BYSETPOS=1;WKST=SU",
+            "start_at": datetime(2025, 12, 3, 2, 10, tzinfo=LORD_HOWE),
+        },
+        {  # a half past one that comes twice, and a day off before it
+            "kind": "rule",
+            "rule": "FREQ=HOURLY;BYHOUR=1,2",
+            "start_at": datetime(2026, 3, 1, 1, 45, tzinfo=LORD_HOWE),
+            "excluded_dates": ["2026-04-04"],
+        },
+        {  # the day of the change is off, and the night is a blackout
+            "cron": "45 1 * * *",
+            "excluded_dates": ["2026-04-05"],
+            "blackouts": [{"days": EVERY_DAY, "from": "23:00", "to": "02:00"}],
+        },
+        {  # the clock goes forward at midnight, within the blackout
+            "cron": "30 0 * * *",
+            "zone": "Asia/Beirut",
+            "blackouts": [{"days": [5], "from": "22:00", "to": "06:00"}],
+        },
+    ],
+)
+def test_what_fires_over_a_change_of_the_clocks_is_what_was_previewed(
+    db, fields, since
+):
+    now = datetime.fromisoformat(since)
+    job = make_job(overlap_policy="allow")
+    schedule = make_schedule(job, now=now, **{"zone": LORD_HOWE.key} | fields)
+    shown = next_of_all([rhythm_of(schedule)], now)
+    for due in shown:
+        fire_due(now=due.at)
+    runs = job.runs.order_by("scheduled_for")
+    assert [run.scheduled_for for run in runs] == [due.at for due in shown]
+    assert [run.ready_at for run in runs] == [due.starts_at for due in shown]
 
 
 def test_what_fires_of_two_schedules_is_what_was_previewed(db):
