@@ -114,6 +114,33 @@ def test_pausing_what_is_paused_and_resuming_what_is_not_says_so(
     assert "2 jobs still held back" in page
 
 
+def test_a_reason_and_a_name_cannot_turn_what_is_said_around(browser, grace):
+    odd = "<b>x</b>\u202efdp\x1b[0m"
+    job = make_job(name=odd)
+    hold(None, mode=Hold.Mode.DRAIN, by=grace, reason=odd)
+    fields = {"do": "pause", "reason": odd}
+    paused = browser.post(f"/jobs/{job.pk}/hold/", fields, follow=True)
+    desk = browser.get("/jobs/")
+    resumed = browser.post(f"/jobs/{job.pk}/hold/", {"do": "resume"}, follow=True)
+    archived = browser.post(f"/jobs/{job.pk}/remove/", {"do": "archive"}, follow=True)
+    for answer in (paused, desk, resumed, archived):
+        page = text_of(answer)
+        assert "U+202E" in page
+        assert not {"\u202e", "\x1b"} & set(page)
+        assert "<b>x" not in page
+
+
+def test_who_changed_a_job_meanwhile_cannot_turn_it_around(browser):
+    job = make_job()
+    job.source_path = "/fdp\u202e/"
+    job.save()
+    versions.record(job, by=make_user(name="Eve\u202e"))
+    stale = browser.post(f"/jobs/{job.pk}/edit/", {"version": "1", "name": "x"})
+    said = re.findall(r'<div class="notice.*?</div>\s*</div>', text_of(stale), re.S)
+    assert "EveU+202E has changed this job since you opened it." in "".join(said)
+    assert "\u202e" not in "".join(said)
+
+
 @pytest.mark.parametrize("reason", ["a\0b", "\0"])
 def test_a_reason_that_cannot_be_kept_is_no_crash(browser, reason):
     job = make_job()
