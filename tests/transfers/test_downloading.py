@@ -1,6 +1,7 @@
 """Downloads and previews over a collection's own server, the sandbox's."""
 
 import tracemalloc
+from html import escape
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +18,7 @@ from tests.transfers.over_https import (
     content,
 )
 from transfers import streams
+from transfers.templatetags.places import files_url
 from transfers.views.downloading import INERT
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -166,6 +168,19 @@ def test_each_failure_has_its_sentence(as_ada, sandbox, fault, status, words):
     sandbox.fault(SERVED, **fault)
     answer = as_ada.get(address("download", NOTES))
     assert (answer.status_code, words in answer.content.decode()) == (status, True)
+
+
+@pytest.mark.parametrize("page", ["download", "preview"])
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [("/home/ada/gone.txt", "/home/ada/"), ("/home/ada/", "/home/ada/"), ("x", "")],
+)
+def test_a_file_that_is_not_there_leads_to_its_folder(as_ada, page, path, folder):
+    answer = as_ada.get(address(page, path))
+    assert answer.status_code in (400, 404)
+    assert (
+        f'href="{escape(files_url(seed.RESEARCH, folder))}"' in answer.content.decode()
+    )
 
 
 def test_an_answer_whose_head_drips_is_not_waited_for(as_ada, sandbox, monkeypatch):

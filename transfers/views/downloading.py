@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import wraps
 from typing import TypeVar
 from uuid import UUID
 
@@ -18,11 +19,15 @@ from django.utils.http import (
 from django.views.decorators.http import require_GET, require_safe
 
 from accounts.views import SignedInRequest
-from portal.globus.errors import PortalError
+from portal.globus.errors import NotFound, PermissionDenied, PortalError
 from portal.globus.https_door import Answer
+from portal.middleware import failure_context
 from transfers import previews, remote_files
+from transfers.paths import BadPath, normalised, parent
 from transfers.remote_files import NoServer, RemoteFile
 from transfers.streams import Slot
+from transfers.templatetags.places import files_url
+from transfers.views.files import asked_by_script
 
 #: one part; several, or what is no range, gets the whole file (RFC 9110 section 14.2)
 _RANGE = re.compile(r"bytes=(?:\d{1,18}-\d{0,18}|-\d{1,18})", re.ASCII)
@@ -30,6 +35,7 @@ _RANGE = re.compile(r"bytes=(?:\d{1,18}-\d{0,18}|-\d{1,18})", re.ASCII)
 INERT = "sandbox; default-src 'none'"
 
 Response = TypeVar("Response", bound=HttpResponseBase)
+View = Callable[[SignedInRequest, UUID], HttpResponseBase]
 
 
 class CannotBeShown(PortalError):
@@ -65,7 +71,33 @@ class Body:
         self._answer.close()
 
 
+def leads_to_folder(view: View) -> View:
+    """A file that is not there, or not to be had, leads to its folder."""
+
+    @wraps(view)
+    def page(request: SignedInRequest, collection_id: UUID) -> HttpResponseBase:
+        try:
+            return view(request, collection_id)
+        except (BadPath, NotFound, PermissionDenied) as failure:
+            if asked_by_script(request):
+                raise
+            context = failure_context(request, failure)
+            context["folder_url"] = files_url(collection_id, _folder_in(request))
+            return render(request, "failure.html", context, status=failure.status)
+
+    return page
+
+
+def _folder_in(request: SignedInRequest) -> str:
+    try:
+        path = normalised(request.GET.get("path", ""))
+    except BadPath:
+        return ""
+    return path if path.endswith("/") else parent(path) or ""
+
+
 @require_safe
+@leads_to_folder
 def download(request: SignedInRequest, collection_id: UUID) -> HttpResponseBase:
     """``?path=``: the file as it is, whole or the part that ``Range`` names.
 
@@ -117,7 +149,8 @@ def raw(request: SignedInRequest, collection_id: UUID) -> HttpResponseBase:
 
 
 @require_GET
-def preview(request: SignedInRequest, collection_id: UUID) -> HttpResponse:
+@leads_to_folder
+def preview(request: SignedInRequest, collection_id: UUID) -> HttpResponseBase:
     """``?path=``: what the file is, and its beginning."""
     try:
         file = _file(request, collection_id)
