@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sandbox import seed
-from tests.browser.site import allow, give_consent
+from tests.browser.site import allow, give_consent, sign_in
 
 RUN = "/projects/spring-campaign/runs/2026-03-01/"
 PICKED = f"/files/?origin_id={seed.RESEARCH}&origin_path={RUN}"
@@ -101,3 +101,20 @@ def test_a_step_up_in_the_browser(page_of, site):
     allow(page, site)
     page.wait_for_url(re.compile(r".*/files/\?origin_id=.*"))
     page.locator("#origin .c-name").first.wait_for()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_form_outlives_every_cookie(page_of, site, script):
+    page = page_of("ada", java_script_enabled=script)
+    names = pick_and_fill_in(page, site)
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Start the transfer").click()
+    page.get_by_text("Your form is still here").wait_for()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Sign in, in a new tab").click()
+    sign_in(opened.value, site, "ada", start="")
+    page.get_by_role("button", name="Open the form as it was").click()
+    page.get_by_text("You are signed in as").wait_for()
+    page.get_by_role("button", name="Open the form as it was").click()
+    page.get_by_text("items picked").wait_for()
+    assert_form_is_whole(page, names)
