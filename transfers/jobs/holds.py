@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import ServiceAccount, User
+from portal.prepared import Prepared
 from transfers.jobs.models import Hold, Job
 from transfers.storable import storable_text
 
@@ -25,7 +26,7 @@ class Holds:
     @classmethod
     def in_force(cls) -> Holds:
         found = cls()
-        for hold in Hold.objects.in_force().select_related("by", "service_account"):
+        for hold in _IN_FORCE.rows():
             kept = found.pauses if hold.mode == Hold.Mode.PAUSE else found.drains
             kept[_key(hold)] = hold
         return found
@@ -41,6 +42,11 @@ class Holds:
     def holding(self, job: Job) -> str:
         """Who holds this job back, in any way; empty if nobody does."""
         return self.pausing(job) or self.draining(job)
+
+
+_IN_FORCE = Prepared[Hold](
+    lambda: Hold.objects.in_force().select_related("by", "service_account")
+)
 
 
 def _key(hold: Hold) -> _Key:
