@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -12,10 +12,20 @@ from django.db.models import Q
 
 from accounts.models import ServiceAccount, User
 
+if TYPE_CHECKING:
+    from transfers.jobs.models import Job
+
 
 class HoldQuerySet(models.QuerySet["Hold"]):
     def in_force(self) -> HoldQuerySet:
         return self.filter(ended_at__isnull=True)
+
+    def beyond(self, job: Job) -> HoldQuerySet:
+        """Those that hold this job back together with others."""
+        return self.filter(
+            Q(service_account=job.service_account_id) | Q(service_account=None),
+            job=None,
+        )
 
 
 class Hold(models.Model):

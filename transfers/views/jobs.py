@@ -159,6 +159,9 @@ def _job_page(
         "schedules": [(row, describing.when(row)) for row in rows],
         "due": _next(rows),
         "holds": found.holds.in_force().select_related("by"),
+        "wider_holds": Hold.objects.in_force()
+        .beyond(found)
+        .select_related("by", "service_account"),
         "run_form": run_form,
         "page": Paginator(of_job, RUNS_OF_A_JOB).get_page(request.GET.get("page")),
         "versions": found.versions.select_related("made_by")[:VERSIONS_SHOWN],

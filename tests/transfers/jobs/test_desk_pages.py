@@ -114,6 +114,22 @@ def test_pausing_what_is_paused_and_resuming_what_is_not_says_so(
     assert "2 jobs still held back" in page
 
 
+def test_a_job_says_that_more_than_itself_is_held(browser, service_account):
+    job = make_job(service_account)
+    other = make_service_account(client_id=seed.ARCHIVE_CLIENT_ID)
+    for what, why in (
+        (service_account, "new secret"),
+        (None, "new disks"),
+        (other, "of somebody else"),
+    ):
+        hold(what, mode=Hold.Mode.PAUSE, by=None, reason=why)
+    page = text_of(browser.get(f"/jobs/{job.pk}/"))
+    assert "new secret" in page
+    assert "new disks" in page
+    assert "of somebody else" not in page
+    assert 'value="pause"' in page
+
+
 def test_a_reason_and_a_name_cannot_turn_what_is_said_around(browser, grace):
     odd = "<b>x</b>\u202efdp\x1b[0m"
     job = make_job(name=odd)

@@ -118,6 +118,9 @@ def test_a_job_that_is_paused_already_or_not_paused_says_so(job):
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_job_that_something_else_holds_back_does_not_go_on_and_says_so(job, as_json):
     hold(job.service_account, mode=Hold.Mode.DRAIN, by=None, reason="new secret")
+    shown = json.loads(manage("jobs", "show", "nightly", "--json"))
+    assert not shown["paused"]
+    assert "new secret" in " ".join(shown["holds"])
     manage("jobs", "pause", "nightly", "--reason", "power")
     for word in ("resumed", "was not paused"):
         out = StringIO()

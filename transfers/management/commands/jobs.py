@@ -96,12 +96,16 @@ class Command(BaseCommand):
     def _show(self, person: User | None, options: dict[str, Any]) -> None:
         job = named_job(options["name"], person, Action.SEE)
         rows = list(job.schedules.order_by("created_at"))
-        held = job.holds.in_force().select_related("by", "service_account")
-        holds = [hold.says for hold in held]
+        in_force = Hold.objects.in_force()
+        own, wider = (
+            [hold.says for hold in held.select_related("by", "service_account")]
+            for held in (in_force.filter(job=job), in_force.beyond(job))
+        )
+        holds = [*own, *wider]
         runs = job.runs.defer(*HEAVY)[:RUNS_SHOWN]
         if options["json"]:
             self._print_json(
-                _facts(job, is_paused=bool(holds))
+                _facts(job, is_paused=bool(own))
                 | {
                     "says": describing.paragraph(job, rows),
                     "holds": holds,
