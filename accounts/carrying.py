@@ -16,6 +16,8 @@ from accounts import pending
 STATUS = 403
 #: fields that are shown; all of them are carried
 MOST_SHOWN = 20
+#: said along, since the button itself is left out: without it the form only opens
+OPENS = "opens"
 
 
 def page(request: HttpRequest) -> HttpResponse | None:
@@ -31,12 +33,15 @@ def page(request: HttpRequest) -> HttpResponse | None:
     fields = pending.fields_of(request)
     if not fields:
         return None
-    opens = any(name == pending.BUTTON for name, _ in fields)
+    opens = request.POST.get(pending.REOPEN) == OPENS or any(
+        name == pending.BUTTON for name, _ in fields
+    )
     context = {
         "action": request.get_full_path(),
         "fields": [each for each in fields if each[0] != pending.BUTTON],
         "shown": _shown(fields),
         "opens": opens,
+        "says_so": OPENS if opens else "sends",
         "has_files": bool(request.FILES),
     }
     return render(request, "accounts/carried.html", context, status=STATUS)
