@@ -108,7 +108,10 @@ const page = {
     }
     if (turn !== this.turn) return;
     if (!fresh.getElementById("files")) { location.assign(options ? response.url : address); return; }
-    if (push) history.pushState(null, "", options ? response.url : address);
+    if (push) {
+      remembered.keep(true); // what is picked here, before the entry is another one
+      history.pushState(null, "", options ? response.url : address);
+    }
     swap(fresh);
     await setUp();
     focusOn(side, from);
@@ -292,5 +295,8 @@ if (root()) {
   document.addEventListener("drop", dropped);
   document.addEventListener("dragend", () => { mark(null); page.dragged = null; });
   dropping({ placeAt, mark, again });
-  window.addEventListener("popstate", () => page.go(location.href, { push: false }));
+  window.addEventListener("popstate", () => {
+    remembered.forget();
+    page.go(location.href, { push: false });
+  });
 }

@@ -42,6 +42,8 @@ export function remembering(grids) {
       if (now) put();
       else waiting = setTimeout(put, 250);
     },
+    /** The entry of the history is another one already: what is picked is not its. */
+    forget() { clearTimeout(waiting); },
     /** The session is over: the page is left by us, for a sign-in. */
     take() {
       sessionStorage.setItem(AWAY, JSON.stringify({ person: person(), here: here(), picked: picked() }));

@@ -6,6 +6,7 @@ Our pages are in no cache, so a browser makes them anew on the way back.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from sandbox import seed
 from tests.browser.site import allow, give_consent
@@ -51,12 +52,16 @@ def test_back_from_a_form_finds_what_was_picked(page_of, site):
 
 
 def test_back_from_a_folder_too(page_of, site):
+    """However soon after the pick it was opened: no time passes in the page."""
     page = page_of("ada")
+    page.clock.install()
     page.goto(site.url + at("/Documents/"))
     grid(page)
+    page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
     pick(page, "paper.tex")
     cell(page, "figures").get_by_role("link").click()
     until(page, lambda: "figures" in page.url)
+    page.clock.resume()
     page.go_back()
     until(page, lambda: summary(page).startswith("1 selected"))
     assert "figures" not in page.url
