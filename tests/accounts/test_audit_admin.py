@@ -182,7 +182,7 @@ class Statements:
         self.found = []
 
     def __call__(self, execute, sql, params, many, context):
-        self.found.append(sql % params if params else sql)
+        self.found.append(sql % tuple(params) if params else sql)
         return execute(sql, params, many, context)
 
 

@@ -139,14 +139,20 @@ def test_several_picks(as_ada, filled, sandbox):
     assert source.bytes_new > 0
 
 
-def test_the_lines_of_a_batch(as_ada, filled):
-    text = "/Documents/paper.tex one.tex\n/Documents/nothing.tex two.tex\n/many/ m/\n"
+def test_the_lines_of_a_batch(as_ada, filled, stack):
+    text = "/Documents/paper.tex one.tex\n/Documents/going.tex two.tex\n/many/ m/\n"
     form = filled | {"mode": "text", "batch_text": text, "rule_name": [""]}
-    _, trial = ask(as_ada, form)
+    collection = stack.folder / "sandbox" / "collections" / seed.LAPTOP
+    going = collection / "Documents" / "going.tex"
+    going.write_text("x")
+    try:
+        _, trial = ask(as_ada, form)
+    finally:
+        going.unlink()
     trials.execute(trial.pk)
     trial.refresh_from_db()
     assert trial.state == "done", trial.says
-    assert "nothing.tex (item 2)" in trial.says
+    assert "going.tex (item 2)" in trial.says
     source = Inventory.objects.get(trial=trial, part="source")
     assert source.files == 31
 

@@ -22,6 +22,7 @@ from tests.factories import (
     make_run,
     make_service_account,
     make_transfer,
+    make_user,
 )
 from transfers.jobs import exporting, planning, runs, versions
 from transfers.jobs.holds import hold

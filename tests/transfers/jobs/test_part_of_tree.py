@@ -187,7 +187,7 @@ def test_it_comes_in_elsewhere_as_it_went_out(job, grace):
     ("part", "words"),
     [
         ({"depth": "deep"}, "“depth” cannot be"),
-        ({"filters": ["*.csv"]}, "Filters have the parts"),
+        ({"filters": ["*.csv"]}, "Filters are written as a JSON object"),
         ({"filters": {"only": []}}, "Filters have the parts"),
         ({"filters": {"include": "*.csv"}}, "“include” is a list"),
         ({"filters": {"include": [7]}}, "A pattern is text"),
