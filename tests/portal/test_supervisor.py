@@ -128,7 +128,7 @@ def test_an_exception_half_way_leaves_no_process(tmp_path):
     def half_way() -> None:
         with Supervisor(tmp_path, tmp_path / "logs") as supervisor:
             supervisor.start("steady", command(GOES_ON, tmp_path))
-            assert naming(tmp_path)
+            assert eventually(lambda: naming(tmp_path))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -159,7 +159,7 @@ def test_a_signal_stops_everything(supervised, tmp_path, number):
 
 def test_a_killed_supervisor_leaves_no_process(supervised, tmp_path):
     process = supervised()
-    assert len(naming(tmp_path)) > 2
+    assert eventually(lambda: len(naming(tmp_path)) > 2)
 
     process.kill()
 
