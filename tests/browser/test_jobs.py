@@ -86,6 +86,26 @@ def test_a_schedule_is_added_and_removed_by_keyboard(page_of, site):
     page.get_by_text("Every Saturday at 12:30 Europe/London").first.wait_for()
 
 
+PRESS_AS_SOON_AS_IT_IS_THERE = """() => {
+    window.sameDocument = true;
+    const watching = new MutationObserver(() => {
+        if (!document.querySelector("#step-when .further")) return;
+        watching.disconnect();
+        document.querySelector("#add-schedule").click();
+    });
+    watching.observe(document.body, { childList: true, subtree: true });
+}"""
+
+
+def test_a_button_that_was_just_swapped_in_works_at_once(page_of, site):
+    page = page_of("grace")
+    page.goto(f"{site.url}/jobs/new/")
+    page.evaluate(PRESS_AS_SOON_AS_IT_IS_THERE)
+    page.get_by_role("button", name="Add a schedule").click()
+    page.get_by_role("group", name="Schedule 3").wait_for()
+    assert page.evaluate("window.sameDocument")
+
+
 def test_schedules_and_the_preflight_work_without_script_on_a_phone(page_of, site):
     page = page_of(
         "grace", java_script_enabled=False, viewport={"width": 390, "height": 844}
