@@ -18,6 +18,7 @@ ANSWER = (
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else 40 ms more for the body of each answer
 
     def do_GET(self) -> None:
         time.sleep(SECONDS)
