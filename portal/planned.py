@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from weakref import WeakSet
 
 import psycopg
 from django.db import connection
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 from psycopg.pq import TransactionStatus
 
 if TYPE_CHECKING:
@@ -24,6 +27,22 @@ class Sql(NamedTuple):
 
     words: str
     given: Sequence[Any] = ()
+
+
+#: Connections that were told to make one plan for all values.
+_for_all_values: WeakSet[psycopg.Connection[Any]] = WeakSet()
+
+
+@receiver(connection_created)
+def _plan_for_all_values(connection: Any, **kwargs: Any) -> None:
+    """Else PostgreSQL plans a statement anew for each of its first five executions, and
+    then goes on with that if it believes it to be worth it. Sent for each use of a
+    connection of the pool, before any transaction.
+    """
+    inside = connection.connection
+    if inside not in _for_all_values:
+        _for_all_values.add(inside)
+        inside.execute("SET plan_cache_mode = force_generic_plan", prepare=False)
 
 
 class _Cursor(psycopg.Cursor[Any]):

@@ -44,6 +44,18 @@ def test_a_statement_is_planned_once_whatever_its_values(django_assert_num_queri
     assert asked == 4
 
 
+def test_one_plan_serves_all_values_from_the_first_on():
+    statement = f"SELECT %s::bigint AS {'x' + uuid4().hex}"
+    for number in (1, 2):
+        ask(statement, number)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT custom_plans FROM pg_prepared_statements WHERE statement LIKE %s",
+            [f"%{statement[-32:]}"],
+        )
+        assert cursor.fetchall() == [(0,)]
+
+
 def test_nothing_is_kept_of_other_statements():
     ask("SELECT 1")
     before = kept()
