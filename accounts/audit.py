@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.models import AuditEvent, User
@@ -55,8 +57,13 @@ def record(
         detail=detail,
     )
     insert(event)
-    counters.count("causeway_audit_entries_total", kind=kind, outcome=str(outcome))
+    # Afterwards: until the commit, all others who write an entry wait for this one.
+    transaction.on_commit(partial(_count, kind, str(outcome)))
     return event
+
+
+def _count(kind: str, outcome: str) -> None:
+    counters.count("causeway_audit_entries_total", kind=kind, outcome=outcome)
 
 
 def path_of(request: HttpRequest) -> str:

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -96,10 +97,13 @@ def test_with_a_token_it_is_the_token_that_counts(settings, header, status):
     assert Client(REMOTE_ADDR="127.0.0.1").get("/metrics").status_code == 404
 
 
-def test_g05_refused_sign_ins_of_the_last_minute():
-    for _ in range(21):
-        audit.record("person:session:sign-in", outcome=audit.Outcome.REFUSED)
-    audit.record("person:session:sign-in")
+def test_g05_refused_sign_ins_of_the_last_minute(
+    django_capture_on_commit_callbacks,
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(21):
+            audit.record("person:session:sign-in", outcome=audit.Outcome.REFUSED)
+        audit.record("person:session:sign-in")
     AuditEvent.objects.create(
         kind="person:session:sign-in",
         outcome="refused",
@@ -111,6 +115,19 @@ def test_g05_refused_sign_ins_of_the_last_minute():
         'causeway_audit_entries_total{kind="person:session:sign-in",outcome="refused"}'
     )
     assert found[series] == 21
+
+
+def test_an_entry_that_is_rolled_back_is_not_counted(
+    django_capture_on_commit_callbacks,
+):
+    with django_capture_on_commit_callbacks(execute=True) as counted:
+        with transaction.atomic():
+            audit.record("a:b:c")
+            transaction.set_rollback(True)
+        audit.record("d:e:f")
+    assert len(counted) == 1
+    entries = {name for name in figures() if "audit_entries" in name}
+    assert entries == {'causeway_audit_entries_total{kind="d:e:f",outcome="ok"}'}
 
 
 def test_g05_a_decrypt_failure_is_counted_even_if_all_is_rolled_back():
@@ -158,7 +175,7 @@ def test_an_audit_that_is_not_sealed_shows():
 def test_without_redis_the_rest_is_told_and_nobody_waits(settings, monkeypatch):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     monkeypatch.setattr(counters, "_paused_until", 0.0)
-    audit.record("person:session:sign-in")
+    counters.count("causeway_audit_entries_total", kind="a:b:c", outcome="ok")
     assert counters._paused_until > 0, "left alone for a while"
     assert figures()["causeway_people_with_tokens"] == 0
     monkeypatch.setattr(counters, "_paused_until", 0.0)
