@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from accounts import audit
 from accounts.models import ServiceAccount, ServiceAccountSecret, User
 from portal.globus import scopes
 from portal.globus.errors import CredentialRefused, PortalError
-from portal.prepared import Prepared
 
 #: how exactly ``used_at`` of a secret is kept
 USED_AT_STEP = timedelta(hours=1)
@@ -154,16 +154,19 @@ def _activate(account: ServiceAccount, row: ServiceAccountSecret) -> None:
 
 
 def active_secret_id(account: ServiceAccount) -> UUID | None:
-    found = _ACTIVE_SECRET.first(account.pk)
-    return found[0] if found else None
+    active = account.secrets.filter(state=State.ACTIVE)
+    return active.values_list("pk", flat=True).first()
 
 
-_ACTIVE_SECRET = Prepared[tuple[UUID]](
-    lambda account: ServiceAccountSecret.objects.filter(
-        service_account=account, state=State.ACTIVE
-    ).values_list("pk"),
-    UUID,
-)
+def active_secret_of(account: str) -> Subquery:
+    """The same within a query.
+
+    :param account: what a row of it calls the service account
+    """
+    active = ServiceAccountSecret.objects.filter(
+        service_account=OuterRef(account), state=State.ACTIVE
+    )
+    return Subquery(active.values("pk")[:1])
 
 
 def note_secret_use(account: ServiceAccount) -> None:

@@ -33,6 +33,15 @@ _MARKS: dict[type, Callable[[], UUID | str | int]] = {
 }
 
 
+@dataclass(frozen=True)
+class Over(Generic[Row]):
+    """:ivar made: rows of the query set, of what the database has found"""
+
+    sql: str
+    given: list[Any]
+    made: Callable[[list[Any]], list[Row]]
+
+
 class Prepared(Generic[Row]):
     """A query set that differs in some ids, words and numbers only.
 
@@ -41,7 +50,8 @@ class Prepared(Generic[Row]):
         by_id = Prepared[Run](lambda pk: Run.objects.filter(pk=pk), UUID)
         found = by_id.rows(run_id)
 
-    It may use ``select_related``, ``only`` or ``values_list``; nothing is prefetched.
+    It may use ``select_related``, ``annotate``, ``only`` or ``values_list``; nothing is
+    prefetched.
     """
 
     def __init__(
@@ -64,6 +74,15 @@ class Prepared(Generic[Row]):
 
     def first(self, *values: UUID | str | int) -> Row | None:
         return next(iter(self.rows(*values)), None)
+
+    def over(self, name: str, *values: UUID | str | int) -> Over[Row]:
+        """The query, with rows of that name in the place of its own table: for a
+        statement that changes rows and reads them, with their relations, at once.
+        """
+        text = self._text = self._text or self._written()
+        table = text.compiler.klass_info["model"]._meta.db_table
+        sql = text.sql.replace(f'FROM "{table}"', f'FROM {name} AS "{table}"', 1)
+        return Over(sql, text.given_with(values), text.made)
 
     def _written(self) -> _Text:
         marks = [_MARKS[kind]() for kind in self._kinds]
@@ -130,14 +149,16 @@ class _Text:
 
     def rows(self, values: tuple[UUID | str | int, ...]) -> list[Any]:
         with planned_once() as cursor:
-            cursor.execute(
-                self.sql,
-                [
-                    given if place is None else values[place]
-                    for given, place in zip(self.given, self.places, strict=True)
-                ],
-            )
-            found = cursor.fetchall()
+            cursor.execute(self.sql, self.given_with(values))
+            return self.made(cursor.fetchall())
+
+    def given_with(self, values: tuple[UUID | str | int, ...]) -> list[Any]:
+        return [
+            given if place is None else values[place]
+            for given, place in zip(self.given, self.places, strict=True)
+        ]
+
+    def made(self, found: list[Any]) -> list[Any]:
         if not found:
             return []
         rows = found
@@ -155,4 +176,6 @@ class _Text:
         made = about["model"].from_db(connection.alias, names, row[first:end])
         for related in _populators(about, select, connection.alias):
             related.populate(row, made)
+        for name, place in self.compiler.annotation_col_map.items():
+            setattr(made, name, row[place])
         return made

@@ -6,8 +6,10 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Upper
 
 from accounts.models import AuditEvent
+from portal.planned import planned_once
 from portal.prepared import Prepared, insert
 from tests.factories import make_job, make_run
 from transfers.jobs.models import Run
@@ -59,6 +61,43 @@ def test_refuses_a_value_that_does_not_reach_the_database_as_it_is():
     lowered = Prepared[Job](lambda name: Job.objects.filter(name=name.upper()), str)
     with pytest.raises(ValueError, match="not in the query"):
         lowered.rows("any")
+
+
+def test_brings_what_is_annotated_and_none_for_a_relation_that_is_not_there():
+    run = make_run(says="Waits.")
+    by_id = Prepared[Run](
+        lambda pk: (
+            Run.objects.select_related("job", "schedule")
+            .annotate(shouted=Upper("says"))
+            .filter(pk=pk)
+        ),
+        UUID,
+    )
+    (found,) = by_id.rows(run.pk)
+    assert vars(found)["shouted"] == "WAITS."
+    assert (found.job, found.schedule) == (run.job, None)
+
+
+def test_reads_what_the_same_statement_has_changed(django_assert_num_queries):
+    run = make_run(says="Before.")
+    other = make_run(run.job, says="Before.")
+    by_id = Prepared[Run](
+        lambda pk: Run.objects.select_related("job__owner").filter(pk=pk), UUID
+    )
+    for each in (run, other):
+        after = by_id.over("changed", each.pk)
+        owner = each.job.owner
+        with django_assert_num_queries(1):
+            with planned_once() as cursor:
+                cursor.execute(
+                    "WITH changed AS (UPDATE transfers_run SET says = %s WHERE id = %s "
+                    f"RETURNING *) {after.sql}",
+                    ["After.", each.pk, *after.given],
+                )
+                (found,) = after.made(cursor.fetchall())
+            assert (found.pk, found.says) == (each.pk, "After.")
+            assert found.job.owner == owner
+    assert by_id.over("changed", run.pk).made([]) == []
 
 
 def test_finds_rows_by_a_number():

@@ -15,29 +15,32 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.service_accounts import active_secret_id
+from accounts.service_accounts import active_secret_of
 from portal.planned import Sql, planned_once
 from portal.prepared import Prepared
 from transfers.jobs.blackouts import end_of_blackout
 from transfers.jobs.ledger import hold_back
-from transfers.jobs.line import COUNTS, FREE, WAITING
+from transfers.jobs.line import COUNTS, FREE, READY, STILL_WAITS, TURNS
 from transfers.jobs.models import Run
 from transfers.jobs.schedules import BadSchedule, rhythm_of
-from transfers.jobs.states import advance
+from transfers.jobs.states import advanced
 
 logger = logging.getLogger(__name__)
 
 #: runs that are looked at before a worker goes away without one
 MOST_TRIES = 8
 
+#: Whose turn it is, of those service accounts for which nobody else counts just now.
 #: Until the transaction ends, nobody else counts what the run counts for. Only what is
-#: limited is locked, in one order for everybody.
-_FIRST = f"""{COUNTS}, first AS MATERIALIZED (
-    SELECT run.* {WAITING} AND {{which}} AND {FREE}
-    ORDER BY run.rank LIMIT 1 FOR UPDATE OF run SKIP LOCKED
+#: limited is locked: the account first, and the others in one order for everybody.
+_FIRST = f"""{TURNS}, next AS MATERIALIZED (
+    SELECT id FROM turn
+    WHERE pg_try_advisory_xact_lock(hashtextextended(account::text, 0)) LIMIT 1
+), first AS MATERIALIZED (
+    SELECT run.* FROM transfers_run run
+    WHERE run.id = (SELECT id FROM next) AND {STILL_WAITS}
+    FOR UPDATE OF run SKIP LOCKED
 ), counted AS (
-    SELECT service_account_id AS id FROM first
-    UNION
     SELECT job.id FROM first JOIN transfers_job job ON job.id = first.job_id
     WHERE job.overlap_policy <> 'allow'
     UNION
@@ -49,11 +52,16 @@ _FIRST = f"""{COUNTS}, first AS MATERIALIZED (
 ), key AS (
     SELECT hashtextextended(id::text, 0) AS key FROM counted ORDER BY 1 OFFSET 0
 )
-SELECT first.id, schedule.blackouts <> '[]', (
-    SELECT count(pg_advisory_xact_lock(key)) FROM key
-) FROM first LEFT JOIN transfers_schedule schedule ON schedule.id = first.schedule_id
+SELECT (SELECT account FROM turn ORDER BY random() LIMIT 1), (SELECT id FROM next),
+    first.id, schedule.blackouts <> '[]',
+    (SELECT count(pg_advisory_xact_lock(key)) FROM key)
+FROM (VALUES (1)) AS always LEFT JOIN first ON true
+LEFT JOIN transfers_schedule schedule ON schedule.id = first.schedule_id
 """  # noqa: S608 - our own words
-_STILL_FREE = f"EXISTS ({COUNTS} SELECT 1 {WAITING} AND run.id = %s AND {FREE})"
+_STILL_FREE = (
+    f"EXISTS ({COUNTS} SELECT 1 FROM transfers_run run "  # noqa: S608 - our own words
+    f"WHERE run.id = %s AND {STILL_WAITS} AND {FREE})"
+)
 _DEADLINE = (
     "coalesce(deadline_at, %s + make_interval(mins => (SELECT nullif("
     "deadline_minutes, 0) FROM transfers_job WHERE id = job_id)))"
@@ -61,7 +69,16 @@ _DEADLINE = (
 
 
 class _First(NamedTuple):
-    pk: UUID
+    """What there is to take.
+
+    :ivar account: has a run that may start; whether somebody else counts for it or not
+    :ivar chosen: the run whose turn it was
+    :ivar pk: the same, locked; not when somebody was quicker
+    """
+
+    account: UUID | None
+    chosen: UUID | None
+    pk: UUID | None
     has_blackouts: bool | None
     locks: int
 
@@ -72,36 +89,48 @@ def take(run_id: UUID | None = None, *, now: datetime | None = None) -> Run | No
     for _ in range(MOST_TRIES):
         with transaction.atomic():
             first = _first(now, run_id)
-            if first is None:
+            if first.account is None:
                 return None
+            if first.pk is None:
+                continue  # somebody was quicker
             if first.has_blackouts and run_id is None and _is_held_back(first.pk, now):
                 continue
-            if _claim(first.pk, now):
-                run = _with_all(first.pk)
+            run = _claimed(first.pk, now)
+            if run is not None:
                 if run.attempts == 1:
                     _note_use_of_tokens(run)
                 return run
     return None
 
 
-def _first(now: datetime, run_id: UUID | None) -> _First | None:
-    which, given = (
-        ("run.ready_at <= %s", now) if run_id is None else ("run.id = %s", run_id)
-    )
+def _first(now: datetime, run_id: UUID | None) -> _First:
+    found = _look(now, run_id)
+    if found.account is not None and found.chosen is None:
+        # Others count for each of the accounts that have a run for us.
+        with planned_once() as cursor:
+            cursor.execute(_WAIT_FOR, [str(found.account)])
+        found = _look(now, run_id)
+    return found
+
+
+_WAIT_FOR = "SELECT pg_advisory_xact_lock(hashtextextended(%s::text, 0))"
+
+
+def _look(now: datetime, run_id: UUID | None) -> _First:
+    which, given = (READY, now) if run_id is None else ("run.id = %s", run_id)
     with planned_once() as cursor:
         cursor.execute(_FIRST.format(which=which), [given])
-        found = cursor.fetchone()
-    return _First(*found) if found else None
+        return _First(*cursor.fetchone())
 
 
-def _claim(pk: UUID, now: datetime) -> bool:
-    return advance(
-        Run(pk=pk),
+def _claimed(pk: UUID, now: datetime) -> Run | None:
+    return advanced(
+        pk,
         Run.State.PREPARING,
-        from_states=[Run.State.WAITING],
         only_if=Sql(_STILL_FREE, [pk]),
         says="A worker has taken it.",
         now=now,
+        read=_RUN,
         attempts=Sql("attempts + 1"),
         deadline_at=Sql(_DEADLINE, [now]),
         last_error="",
@@ -110,17 +139,13 @@ def _claim(pk: UUID, now: datetime) -> bool:
     )
 
 
-def _with_all(pk: UUID) -> Run:
-    """With the rows that every run needs; what only some have is read by those."""
-    run = _RUN.first(pk)
-    assert run is not None  # it has just been claimed, in this transaction
-    return run
-
-
+#: With the rows that every run needs; what only some have is read by those.
 _RUN = Prepared[Run](
-    lambda pk: Run.objects.select_related(
-        "job__owner", "service_account", "schedule"
-    ).filter(pk=pk),
+    lambda pk: (
+        Run.objects.select_related("job__owner", "service_account", "schedule")
+        .annotate(active_secret=active_secret_of("service_account"))
+        .filter(pk=pk)
+    ),
     UUID,
 )
 
@@ -149,7 +174,7 @@ def _note_use_of_tokens(run: Run) -> None:
         "run:token:use",
         actor=run.triggered_by,
         owner=account,
-        credential_id=active_secret_id(account),
+        credential_id=vars(run)["active_secret"],  # of _RUN
         run=str(run.pk),
         job=run.job.name,
     )

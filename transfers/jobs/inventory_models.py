@@ -41,7 +41,11 @@ class Inventory(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     #: none for a dry run of what a person is about to send
     job = models.ForeignKey(
-        Job, null=True, on_delete=models.PROTECT, related_name="inventories"
+        Job,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="inventories",
+        db_index=False,
     )
     part = models.CharField(max_length=12, choices=Part, default=Part.RUN)
     run = models.OneToOneField(
@@ -215,7 +219,7 @@ class InventoryChunk(models.Model):
         GONE = "gone"
 
     inventory = models.ForeignKey(
-        Inventory, on_delete=models.CASCADE, related_name="chunks"
+        Inventory, on_delete=models.CASCADE, related_name="chunks", db_index=False
     )
     kind = models.CharField(max_length=4, choices=Kind)
     number = models.PositiveIntegerField()

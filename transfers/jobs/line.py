@@ -26,10 +26,9 @@ MOST_TASKS = 3
 #: budget of requests, and hold threads that others could use
 MOST_IN_HAND = 8
 
-#: Arrays, computed once, and no joins: the line is then read along its index, and only
-#: as far as the first run that may start.
+#: What is counted, as arrays that are computed once.
 COUNTS = f"""
-WITH under_way AS MATERIALIZED (
+WITH RECURSIVE under_way AS MATERIALIZED (
     SELECT service_account_id AS account, source_collection AS source,
         destination_collection AS destination, job_id AS job, state
     FROM transfers_run
@@ -62,11 +61,11 @@ WITH under_way AS MATERIALIZED (
 )
 """  # noqa: S608 - two numbers of ours
 
+_HELD = """(run.service_account_id = ANY(ARRAY(SELECT account FROM pause))
+        OR (SELECT count(*) FROM pause WHERE job IS NULL AND account IS NULL) > 0)"""
 #: In the order in which they are told.
 BLOCKED = {
-    "hold": """(run.job_id = ANY(ARRAY(SELECT job FROM pause))
-        OR (run.service_account_id = ANY(ARRAY(SELECT account FROM pause))
-        OR (SELECT count(*) FROM pause WHERE job IS NULL AND account IS NULL) > 0))""",
+    "hold": f"(run.job_id = ANY(ARRAY(SELECT job FROM pause)) OR {_HELD})",  # noqa: S608 - our own words
     "overlap": """(run.job_id = ANY(ARRAY(SELECT job FROM under_way)) AND (
         SELECT overlap_policy FROM transfers_job WHERE id = run.job_id) <> 'allow')""",
     "tasks": """(run.destination_collection IS NOT NULL
@@ -81,12 +80,41 @@ BLOCKED = {
 }
 FREE = " AND ".join(f"(NOT {condition})" for condition in BLOCKED.values())
 WAITING = "FROM transfers_run run WHERE run.state = 'waiting'"
+READY = "run.ready_at <= %s"
+#: Of a run whose id is known; in other words, or PostgreSQL may look for it among all
+#: that wait.
+STILL_WAITS = "run.state || '' = 'waiting'"
+
+_BY_ACCOUNT = [_HELD, *(BLOCKED[each] for each in ("in_hand", "account", "in_all"))]
+_ACCOUNT_FREE = " AND ".join(f"(NOT {condition})" for condition in _BY_ACCOUNT)
+#: The first run of each service account that may start, whoever is next first; begins
+#: with ``COUNTS``. Of an account that has enough in hand none of its runs is looked at,
+#: and of the others they are read along the index, as far as the first: however long
+#: the line is, and whatever PostgreSQL believes that to be.
+TURNS = f"""{COUNTS}, waits AS (
+    (SELECT service_account_id AS account {WAITING} ORDER BY 1 LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT service_account_id {WAITING} AND service_account_id > waits.account
+        ORDER BY 1 LIMIT 1
+    ) FROM waits WHERE waits.account IS NOT NULL
+), open AS MATERIALIZED (
+    SELECT service_account_id FROM waits AS run (service_account_id)
+    WHERE service_account_id IS NOT NULL AND {_ACCOUNT_FREE}
+), turn AS MATERIALIZED (
+    SELECT next.id, open.service_account_id AS account FROM open CROSS JOIN LATERAL (
+        SELECT run.id, run.rank, run.created_at {WAITING} AND {{which}}
+            AND run.service_account_id = open.service_account_id AND {FREE}
+        ORDER BY run.service_account_id, run.rank LIMIT 1
+    ) AS next ORDER BY next.rank, next.created_at
+)
+"""  # noqa: S608 - our own words
 
 
 def startable(now: datetime, *, limit: int) -> list[UUID]:
     """Runs that nothing holds back and no message may be under way for; locked."""
     return _ids(
-        f"SELECT run.id {WAITING} AND run.ready_at <= %s AND run.next_try_at <= %s "
+        f"{COUNTS} SELECT run.id {WAITING} AND {READY} AND run.next_try_at <= %s "
         f"AND {FREE} ORDER BY run.rank LIMIT %s FOR UPDATE OF run SKIP LOCKED",
         [now, now, limit],
     )
@@ -119,15 +147,12 @@ def wake(*, at_once: bool = False) -> None:
 
 
 def _send_for_next() -> None:
-    for pk in _ids(
-        f"SELECT run.id {WAITING} AND run.ready_at <= %s "
-        f"AND {FREE} ORDER BY run.rank LIMIT 1",
-        [timezone.now()],
-    ):
+    statement = TURNS.format(which=READY) + "SELECT id FROM turn LIMIT 1"  # noqa: S608 - our own words
+    for pk in _ids(statement, [timezone.now()]):
         queue.execute_run(pk)
 
 
 def _ids(statement: str, given: list[Any]) -> list[UUID]:
     with planned_once() as cursor:
-        cursor.execute(COUNTS + statement, given)
+        cursor.execute(statement, given)
         return [row[0] for row in cursor.fetchall()]

@@ -278,7 +278,9 @@ class Run(models.Model):
     UNDER_WAY = (State.PREPARING, *AT_GLOBUS)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="runs")
+    job = models.ForeignKey(
+        Job, on_delete=models.PROTECT, related_name="runs", db_index=False
+    )
     service_account = models.ForeignKey(
         ServiceAccount, on_delete=models.PROTECT, related_name="runs"
     )
@@ -292,7 +294,11 @@ class Run(models.Model):
     )
     #: the run that this one repeats
     parent = models.ForeignKey(
-        "self", null=True, on_delete=models.SET_NULL, related_name="children"
+        "self",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="children",
+        db_index=False,
     )
     lineage = models.CharField(max_length=15, choices=Lineage, blank=True)
     #: the version of the job that it runs
@@ -375,6 +381,11 @@ class Run(models.Model):
             ),
             models.Index(
                 fields=["rank"], condition=Q(state="waiting"), name="run_line"
+            ),
+            models.Index(
+                fields=["service_account", "rank"],
+                condition=Q(state="waiting"),
+                name="run_turn",
             ),
             models.Index(
                 fields=["job"],

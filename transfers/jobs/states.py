@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from portal.planned import Sql, planned_once
+from portal.prepared import Prepared
 from transfers.jobs.aftermath import settle
 from transfers.jobs.models import STEPS, Run
 
@@ -47,48 +49,78 @@ def advance(
     :raises IllegalStep: ``from_states`` holds a state that does not lead to ``to``
     """
     now = now or timezone.now()
-    sources = tuple(from_states) or SOURCES[to]
-    if not set(sources) <= set(SOURCES[to]):
-        raise IllegalStep(f"No step leads from {sorted(sources)} to {to}.")
-    says = says[:500]
-    changes = {"state": to, "says": says, **_moments(to, now), **fields}
-    where = Sql("id = %s AND state = ANY(%s)", [run.pk, [*map(str, sources)]])
-    if only_if is not None:
-        words = f"{where.words} AND {only_if.words}"
-        where = Sql(words, [*where.given, *only_if.given])
+    changes = {"state": to, "says": says[:500], **_moments(to, now), **fields}
+    computed = [name for name, value in changes.items() if isinstance(value, Sql)]
+    found = Sql(f"SELECT {', '.join(['id', *computed])} FROM changed")  # noqa: S608 - our own words
     with transaction.atomic(savepoint=False):
-        computed = _written(changes, where, now)
-        if computed is None:
+        where = _where(run.pk, to, from_states, only_if)
+        rows = _written(changes, where, now, found)
+        if not rows:
             return False
-        for name, value in (changes | computed).items():
+        news = changes | dict(zip(computed, rows[0][1:], strict=True))
+        for name, value in news.items():
             setattr(run, name, value)
         if to in Run.FINISHED:
             settle(run, now)
     return True
 
 
+def advanced(
+    pk: UUID,
+    to: Run.State,
+    *,
+    says: str,
+    read: Prepared[Run],
+    only_if: Sql | None = None,
+    now: datetime,
+    **fields: Any,
+) -> Run | None:
+    """As ``advance``, for a run that nobody has read yet.
+
+    :param to: not an end
+    :param read: by its id; with the relations that the caller needs
+    :returns: the run, if this caller took the step
+    """
+    changes = {"state": to, "says": says[:500], **_moments(to, now), **fields}
+    found = read.over("changed", pk)
+    where = _where(pk, to, (), only_if)
+    rows = _written(changes, where, now, Sql(found.sql, found.given))
+    return next(iter(found.made(rows)), None)
+
+
+def _where(
+    pk: UUID, to: Run.State, from_states: Iterable[Run.State], only_if: Sql | None
+) -> Sql:
+    sources = tuple(from_states) or SOURCES[to]
+    if not set(sources) <= set(SOURCES[to]):
+        raise IllegalStep(f"No step leads from {sorted(sources)} to {to}.")
+    where = Sql("id = %s AND state = ANY(%s)", [pk, [*map(str, sources)]])
+    if only_if is None:
+        return where
+    return Sql(f"{where.words} AND {only_if.words}", [*where.given, *only_if.given])
+
+
 def _written(
-    changes: dict[str, Any], where: Sql, now: datetime
-) -> dict[str, Any] | None:
+    changes: dict[str, Any], where: Sql, now: datetime, found: Sql
+) -> list[tuple[Any, ...]]:
     """Changes the row and adds its step, in one statement: each costs a run a round
     trip, and some runs have to start in a few milliseconds.
 
-    :returns: what the database has computed; nothing if the row was not there
+    :param found: what to read of the row, as ``changed``
+    :returns: that; nothing if the row was not there
     """
-    columns = [_column(name, to) for name, to in changes.items()]
-    computed = [name for name, to in changes.items() if isinstance(to, Sql)]
+    columns = [_column(name, value) for name, value in changes.items()]
+    given = [each for column in columns for each in column.given]
     with planned_once() as cursor:
         cursor.execute(
             "WITH changed AS (UPDATE transfers_run "  # noqa: S608 - our own words
             f"SET {', '.join(column.words for column in columns)} "
             f"WHERE {where.words} RETURNING transfers_run.*), "
             "step AS (INSERT INTO transfers_runstep (run_id, at, state, says) "
-            "SELECT id, %s, state, says FROM changed) "
-            f"SELECT {', '.join(['id', *computed])} FROM changed",
-            [*(each for column in columns for each in column.given), *where.given, now],
+            f"SELECT id, %s, state, says FROM changed) {found.words}",
+            [*given, *where.given, now, *found.given],
         )
-        found = cursor.fetchone()
-    return dict(zip(computed, found[1:], strict=True)) if found else None
+        return cast("list[tuple[Any, ...]]", cursor.fetchall())
 
 
 def _column(name: str, to: Any) -> Sql:

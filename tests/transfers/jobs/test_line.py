@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from portal import celery as portal_celery
+from portal.planned import planned_once
 from tests.factories import (
     make_job,
     make_run,
@@ -22,8 +24,9 @@ from tests.factories import (
     make_transfer,
     make_user,
 )
+from tests.portal.processes import eventually
 from transfers import attention
-from transfers.jobs import beating, claiming, explaining, runs, stopping
+from transfers.jobs import beating, claiming, explaining, line, runs, stopping
 from transfers.jobs.aftermath import pause_before
 from transfers.jobs.holds import hold, release
 from transfers.jobs.ledger import fire_due
@@ -620,3 +623,106 @@ def test_claims_of_two_accounts_do_not_wait_for_each_other():
         thread.start()
         thread.join()
     assert taken_meanwhile == [other]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_finds_all_accounts_being_counted_waits_for_one_of_them(account):
+    (asked,) = ask(side_by_side(account), 1)
+    found = []
+
+    def claim():
+        found.append(claiming.take())
+        connection.close()
+
+    thread = threading.Thread(target=claim)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(COUNTING, [str(account.pk)])
+        thread.start()
+        assert eventually(lambda: waits_for_a_lock() and thread.is_alive())
+        assert found == []
+    thread.join()
+    assert found == [asked]
+
+
+COUNTING = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+
+
+def waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        )
+        return cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_somebody_else_has_in_hand_is_not_waited_for(account):
+    """It is locked, say by somebody who stops it; the line goes on once it is free."""
+    (asked,) = ask(side_by_side(account), 1)
+    found = []
+
+    def claim():
+        found.append(claiming.take())
+        connection.close()
+
+    with transaction.atomic():
+        Run.objects.select_for_update().get(pk=asked.pk)
+        thread = threading.Thread(target=claim)
+        thread.start()
+        thread.join()
+    assert found == [None]
+    assert claiming.take() == asked
+
+
+def rows_read(monkeypatch):
+    """Of runs, by one look at the line: what PostgreSQL says of its plan."""
+    seen = []
+
+    class Explaining:
+        def __init__(self, cursor):
+            self._cursor = cursor
+
+        def execute(self, statement, given):
+            before = transaction.savepoint()
+            self._cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given)
+            seen.append(self._cursor.fetchone()[0][0]["Plan"])
+            transaction.savepoint_rollback(before)
+            self._cursor.execute(statement, given)
+
+        def __getattr__(self, name):
+            return getattr(self._cursor, name)
+
+    @contextmanager
+    def explained():
+        with planned_once() as cursor:
+            yield Explaining(cursor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(claiming, "planned_once", explained)
+        assert claiming.take() is not None
+    (plan,) = seen
+    return read_of_runs(plan)
+
+
+def read_of_runs(node):
+    inner = sum(map(read_of_runs, node.get("Plans", [])))
+    if node.get("Relation Name") != "transfers_run":
+        return inner
+    each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    return inner + each * node["Actual Loops"]
+
+
+def test_a_long_line_takes_no_longer_to_look_at(account, monkeypatch):
+    """Whatever PostgreSQL believes: its statistics are of before the line grew."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE transfers_run")
+    busy = side_by_side(account)
+    for run in ask(busy, line.MOST_IN_HAND):
+        assert claiming.take() == run
+    other = side_by_side(make_service_account(client_id=uuid4()))
+    ask(other, 2)
+    short = rows_read(monkeypatch)
+    ask(busy, 100)
+    ask(other, 100)
+    assert rows_read(monkeypatch) <= short + 10
