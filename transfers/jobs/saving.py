@@ -23,6 +23,18 @@ class HasRuns(PortalError):
     status = 409
 
 
+class ChangedMeanwhile(PortalError):
+    title = "This job has changed meanwhile"
+    advice = "Somebody else has saved it. Look at what it is now, and save again."
+    status = 409
+
+
+class InArchive(PortalError):
+    title = "This job is in the archive"
+    advice = "It never runs there and cannot be changed. Bring it back first."
+    status = 409
+
+
 #: What a form or a document may change; a worker writes the watermark meanwhile.
 _COLUMNS = [
     *PLAIN,
@@ -37,12 +49,17 @@ _COLUMNS = [
 ]
 
 
-def store(parts: Parts, *, by: User | None) -> Job:
+def store(parts: Parts, *, by: User | None, seen: str | None = None) -> Job:
     """Saves a job, its groups and its schedules as they are in ``parts``.
 
     Schedules that are not in there any more go; their runs stay.
 
-    :raises BadSchedule: a schedule cannot be, and nothing was stored
+    :param seen: the id of the version that was changed (empty: it had none); whatever
+        the job is now, if left out
+    :raises ChangedMeanwhile: it has another version
+    :raises InArchive: it was put away
+    :raises Job.DoesNotExist: it was deleted
+    :raises BadSchedule: a schedule cannot be. In all these cases nothing was stored
     """
     job = parts.job
     with transaction.atomic():
@@ -50,6 +67,7 @@ def store(parts: Parts, *, by: User | None) -> Job:
         if is_new:
             job.save()
         else:
+            _may_change(job, seen)
             job.save(update_fields=_COLUMNS)
         _store_roles(job, parts.roles)
         kept = []
@@ -61,6 +79,15 @@ def store(parts: Parts, *, by: User | None) -> Job:
         job.schedules.exclude(pk__in=kept).delete()
         _finish(job, by, "create" if is_new else "change")
     return job
+
+
+def _may_change(job: Job, seen: str | None) -> None:
+    """Whoever saves at the same moment comes after us, and is told."""
+    row = Job.objects.select_for_update(of=("self",)).get(pk=job.pk)
+    if seen is not None and seen != str(row.version_id or ""):
+        raise ChangedMeanwhile
+    if row.archived_at is not None:
+        raise InArchive
 
 
 def is_other(schedule: Schedule) -> bool:
@@ -96,8 +123,17 @@ def bring_back(job: Job, *, by: User | None) -> None:
 
 
 def delete(job: Job, *, by: User | None) -> None:
-    """:raises HasRuns: it has, so it can only be archived"""
+    """Also if somebody else does so at the same moment.
+
+    :raises HasRuns: it has, so it can only be archived
+    """
     with transaction.atomic():
+        # A run that is being stored holds this row; what it stores is seen then.
+        if (
+            Job.objects.select_for_update(of=("self",)).filter(pk=job.pk).first()
+            is None
+        ):
+            return
         name, account, webhook = job.name, job.service_account, job.webhook
         pk = str(job.pk)
         try:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
@@ -32,7 +32,7 @@ from transfers.jobs.form_page import (
     drop_schedule,
 )
 from transfers.jobs.inventory_models import Trial
-from transfers.jobs.models import Job, Schedule
+from transfers.jobs.models import Job, JobVersion, Schedule
 from transfers.jobs.path_fields import FIELDS, example_of
 from transfers.jobs.permissions import Action
 from transfers.jobs.templates import BadTemplate
@@ -63,15 +63,21 @@ _DEEP_LINKS = {
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_staff
 def edit(request: SignedInRequest, pk: UUID) -> HttpResponse:
-    job = open_job(request, pk, Action.EDIT)
-    return _page(request, job, f"Change {job.name}")
+    try:
+        job = open_job(request, pk, Action.EDIT)
+        return _page(request, job, f"Change {job.name}")
+    except (Http404, Job.DoesNotExist):
+        return _gone(request)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_staff
 def duplicate(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """The form, filled in as another job is; nothing is stored before it is saved."""
-    original = open_job(request, pk, Action.SEE)
+    try:
+        original = open_job(request, pk, Action.SEE)
+    except Http404:
+        return _gone(request)
     copy = Job.objects.get(pk=original.pk)
     copy.pk = Job._meta.pk.get_default()
     copy._state.adding = True
@@ -91,6 +97,13 @@ def duplicate(request: SignedInRequest, pk: UUID) -> HttpResponse:
     )
 
 
+def _gone(request: SignedInRequest) -> HttpResponse:
+    """What was filled in goes on as a new job; the browser sends it there itself."""
+    if "name" not in request.POST:
+        raise Http404
+    return redirect("transfers:job_new", preserve_request=True)
+
+
 def _page(
     request: SignedInRequest,
     job: Job,
@@ -103,6 +116,8 @@ def _page(
     if rows is None:
         rows = [] if is_new else list(job.schedules.order_by("created_at"))
     data = request.POST.copy() if request.method == "POST" else None
+    #: the version that the person changes, also after a look at a step
+    seen = str(job.version_id or "") if data is None else data.get("version")
     too_long = data is not None and _take_file(request, data)
     action = _apply_choice(data) if data is not None else ""
     forms = Forms(data, job=job, schedules=rows, by=request.user, initial=initial)
@@ -114,12 +129,18 @@ def _page(
         if too_long:
             forms.job.add_error("batch", _TOO_LONG)
             is_valid = False
-        if action == "save" and _changed_meanwhile(data, job, is_new=is_new):
-            forms.job.add_error(None, _meanwhile(job))
+        if action == "save" and seen not in (None, str(job.version_id or "")):
+            seen = _say_what_changed(forms, is_new=is_new)
             is_valid = False
         if is_valid and action == "save":
-            _store(request, forms)
-            return redirect("transfers:job", job.pk)
+            try:
+                _store(request, forms, seen)
+            except saving.ChangedMeanwhile:
+                seen = _say_what_changed(forms)
+            except saving.InArchive as err:
+                forms.job.add_error(None, f"{err.title}. {err.advice}")
+            else:
+                return redirect("transfers:job", job.pk)
         if action == "try":
             asked = drafts.ask(request.user, forms, data, page=request.path)
             if isinstance(asked, Trial):
@@ -135,6 +156,7 @@ def _page(
     context = {
         "title": title,
         "job": None if is_new else Job.objects.get(pk=job.pk),
+        "version": seen or "",
         "forms": forms,
         "steps": steps,
         "summary": summary,
@@ -168,14 +190,26 @@ def _take_file(request: SignedInRequest, data: QueryDict) -> bool:
     return len(text) > LONGEST_TEXT
 
 
-def _changed_meanwhile(data: QueryDict, job: Job, *, is_new: bool) -> bool:
-    """Whether the form was opened before somebody else saved the job."""
-    seen = data.get("version", "")
-    return not is_new and bool(seen) and seen != str(job.version_id or "")
+_DELETED = (
+    "The job that you were changing has been deleted meanwhile. Save again to make a "
+    "new one of what stands here."
+)
 
 
-def _meanwhile(job: Job) -> str:
-    version = job.versions.select_related("made_by").first()
+def _say_what_changed(forms: Forms, *, is_new: bool = False) -> str:
+    """Since the form was opened.
+
+    :returns: the id of the version that the person has been told of now
+    """
+    if is_new:
+        forms.job.add_error(None, _DELETED)
+        return ""
+    version = forms.row.versions.select_related("made_by").first()
+    forms.job.add_error(None, _meanwhile(version))
+    return str(version.pk) if version else ""
+
+
+def _meanwhile(version: JobVersion | None) -> str:
     if version is None:
         return "The job has changed meanwhile. Save again if yours should stand."
     changes = " ".join(version.changes) or "Everything."
@@ -202,11 +236,11 @@ def _apply_choice(data: QueryDict) -> str:
     return action
 
 
-def _store(request: SignedInRequest, forms: Forms) -> None:
+def _store(request: SignedInRequest, forms: Forms, seen: str | None) -> None:
     job = forms.row
     _keep_names(job)
     is_new = job._state.adding
-    saving.store(forms.parts(), by=request.user)
+    saving.store(forms.parts(), by=request.user, seen=seen)
     messages.success(
         request,
         f"The job “{job.name}” is saved."

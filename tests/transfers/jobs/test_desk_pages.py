@@ -152,7 +152,7 @@ def test_who_changed_a_job_meanwhile_cannot_turn_it_around(browser):
     job.source_path = "/fdp\u202e/"
     job.save()
     versions.record(job, by=make_user(name="Eve\u202e"))
-    stale = browser.post(f"/jobs/{job.pk}/edit/", {"version": "1", "name": "x"})
+    stale = browser.post(f"/jobs/{job.pk}/edit/", {"do": "save", "version": "1"})
     said = re.findall(r'<div class="notice.*?</div>\s*</div>', text_of(stale), re.S)
     assert "EveU+202E has changed this job since you opened it." in "".join(said)
     assert "\u202e" not in "".join(said)
@@ -551,8 +551,12 @@ def test_a_file_is_taken_in_on_the_page(browser, service_account):
 def test_a_webhook_shows_its_key_once(browser, settings):
     job = make_job()
     address = f"/jobs/{job.pk}/webhook/"
-    assert "begins with https://" in text_of(browser.post(address, {"url": "http://x"}))
-    page = text_of(browser.post(address, {"url": "https://hooks.example.org/a"}))
+    assert "begins with https://" in text_of(
+        browser.post(address, {"do": "set", "url": "http://x"})
+    )
+    page = text_of(
+        browser.post(address, {"do": "set", "url": "https://hooks.example.org/a"})
+    )
     job.refresh_from_db()
     key = job.webhook.key().reveal()
     assert key in page

@@ -48,6 +48,7 @@ def mirror(account, **fields):
         "tell_events": ["failed", "recovered"],
         "tell_owner": "on",
         "enabled": "on",
+        "do": "save",
     } | fields
 
 
@@ -87,7 +88,7 @@ def test_the_form_comes_back_as_it_was_saved(browser, service_account):
     job = Job.objects.get()
     before = (job.options, Schedule.objects.values().get())
     page = browser.get(f"/jobs/{job.pk}/edit/")
-    sent = {}
+    sent = {"do": "save"}
     for form in page.context["forms"].all:
         for bound in form:
             value = bound.value()

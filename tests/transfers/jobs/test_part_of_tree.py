@@ -28,6 +28,7 @@ def sent(account, **fields):
     return {
         "name": "all the tables",
         "kind": "list",
+        "do": "save",
         "service_account": str(account.pk),
         "source_collection": seed.HARVEST,
         "source_path": "/tree/",

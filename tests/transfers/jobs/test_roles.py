@@ -41,6 +41,7 @@ def signed_in(user):
 
 def form(account, **fields):
     return {
+        "do": "save",
         "name": "nightly",
         "kind": "list",
         "service_account": str(account.pk),
