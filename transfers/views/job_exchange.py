@@ -69,13 +69,14 @@ def webhook(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """Gives a job a webhook, or takes it away; the key is shown once, right here."""
     job = open_job(request, pk, Action.EDIT)
     url, problem, key = request.POST.get("url", "").strip(), "", ""
-    if request.method == "POST" and request.POST.get("do") == "remove":
+    verb = request.POST.get("do", "") if request.method == "POST" else ""
+    if verb == "remove":
         if job.webhook is not None:
             job.webhook.delete()
             _note("remove", request, job)
         messages.success(request, "The webhook is gone.")
         return redirect("transfers:job", pk)
-    if request.method == "POST":
+    if verb == "set":
         try:
             with transaction.atomic():
                 old = job.webhook

@@ -220,8 +220,11 @@ def _meanwhile(version: JobVersion | None) -> str:
 
 
 def _apply_choice(data: QueryDict) -> str:
-    """Puts what a button chose into the data; what is still to be done."""
-    action, _, value = data.get("do", "save").partition(":")
+    """Puts what a button chose into the data; what is still to be done.
+
+    Without a button the form only opens, as it does after a sign-in on the way.
+    """
+    action, _, value = data.get("do", "").partition(":")
     if action == "add-schedule":
         add_schedule(data)
     elif action == "drop-schedule":

@@ -91,12 +91,14 @@ def rerun(request: SignedInRequest, pk: UUID) -> HttpResponse:
     verb = request.POST.get("do", "") if request.method == "POST" else ""
     if verb in (Run.Lineage.SAME, Run.Lineage.FAILED_ONLY):
         return _start(request, found, Run.Lineage(verb), None)
-    data = request.POST if request.method == "POST" else None
+    # Without a button it only opens: what was filled in, or another form of the run.
+    data = request.POST if "source_path" in request.POST else None
     form = EditedInput(data, inputs=found.inputs)
     options = OptionsForm(data, options=found.inputs.get("options", {}))
     moves = found.inputs["kind"] in Job.MOVING
     problem = ""
-    if form.is_valid() and (not moves or options.is_valid()):
+    is_sent = verb == Run.Lineage.EDITED
+    if is_sent and form.is_valid() and (not moves or options.is_valid()):
         changes = form.changes()
         if moves:
             changes["options"] = options.options()

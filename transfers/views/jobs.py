@@ -44,6 +44,8 @@ RUNS_OF_A_JOB = 25
 WAITING_SHOWN = 10
 VERSIONS_SHOWN = 50
 MOST_AT_ONCE = 200
+#: of a form that was sent again after a sign-in on the way, without its button
+NOTHING_PRESSED = "Nothing was done yet. Press the button once more."
 
 
 @require_safe
@@ -103,6 +105,8 @@ def bulk(request: SignedInRequest) -> HttpResponse:
         if held := [each for each in rows if in_force.holding(each)]:
             says = f"{_jobs(held)} still held back, by more than a pause of the job."
             messages.warning(request, says)
+    elif request.POST.get("do") != "pause":
+        messages.info(request, NOTHING_PRESSED)
     elif not reason:
         messages.error(request, "Say why, so that others know what to wait for.")
     else:
@@ -203,6 +207,8 @@ def hold(request: SignedInRequest, pk: UUID) -> HttpResponse:
     reason = request.POST.get("reason", "").strip()
     if request.POST.get("do") == "resume":
         _resume_one(request, found, reason)
+    elif request.POST.get("do") != "pause":
+        messages.info(request, NOTHING_PRESSED)
     elif not reason:
         messages.error(request, "Say why, so that others know what to wait for.")
     else:

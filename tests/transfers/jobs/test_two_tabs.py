@@ -8,13 +8,14 @@ import contextlib
 import re
 
 import pytest
+from django.utils import timezone
 
-from tests.factories import make_job
+from tests.factories import make_job, make_run
 from tests.transfers.at_once import at_once
 from tests.transfers.jobs.test_job_form import mirror, text_of
 from transfers.jobs import saving, versions
 from transfers.jobs.exchange import Parts
-from transfers.jobs.models import Job
+from transfers.jobs.models import Hold, Job, Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +30,7 @@ def saved(browser, service_account):
     return Job.objects.get()
 
 
-@pytest.mark.parametrize("press", ["check-source", "try", "add-schedule"])
+@pytest.mark.parametrize("press", ["check-source", "", "try", "add-schedule"])
 def test_a_look_at_a_step_does_not_forget_what_the_form_began_with(
     browser, service_account, saved, press
 ):
@@ -106,3 +107,40 @@ def test_a_job_in_the_archive_is_not_switched_on_there(browser, saved, service_a
     assert "This job is in the archive" in page
     assert not Job.objects.get().enabled
     assert "/edit/" not in text_of(browser.get(f"/jobs/{saved.pk}/"))
+
+
+# --- a form that comes back after a sign-in on the way, without its button
+
+
+def test_a_job_s_form_only_opens(browser, service_account):
+    page = text_of(browser.post("/jobs/new/", mirror(service_account, do="")))
+    assert not Job.objects.exists()
+    assert 'value="nightly mirror"' in page
+    assert "This is not saved yet" not in page
+
+
+def test_nothing_is_run_paused_or_set(browser, service_account):
+    job = make_job(service_account)
+    run = make_run(job, state="failed", finished_at=timezone.now())
+    again = f"/jobs/runs/{run.pk}/again/"
+    for fields in ({"reason": "x"}, {"source_path": "/other/", "reason": "x"}):
+        page = text_of(browser.post(again, fields))
+        assert "Run again, edited" in page
+        assert "Error" not in page
+    assert 'value="/other/"' in page
+    for address in ("/jobs/bulk/", f"/jobs/{job.pk}/hold/"):
+        fields = {"job": str(job.pk), "reason": "it is over"}
+        answer = browser.post(address, fields, follow=True)
+        assert "Nothing was done yet" in text_of(answer)
+    browser.post(f"/jobs/{job.pk}/webhook/", {"url": "https://hooks.example.org/"})
+    job.refresh_from_db()
+    assert job.webhook is None
+    assert Run.objects.count() == 1
+    assert not Hold.objects.exists()
+
+
+def test_enter_in_the_address_of_a_webhook_does_not_take_it_away(browser, saved):
+    address = f"/jobs/{saved.pk}/webhook/"
+    browser.post(address, {"do": "set", "url": "https://hooks.example.org/"})
+    page = text_of(browser.get(address))
+    assert page.index('value="set"') < page.index('value="remove"')
