@@ -56,11 +56,14 @@ class SignInWall(LoginRequiredMiddleware):
     def handle_no_permission(  # type: ignore[override] # also htmx's kind of redirect
         self, request: HttpRequest, view_func: Any
     ) -> HttpResponse:
+        is_part = bool(getattr(request, "htmx", False))
+        if is_part and request.method == "POST":
+            # The form stays where it is; its script sends all of it, to be kept.
+            return HttpResponse(status=403)
         if self._is_nobodys(request) and (page := carrying.page(request)):
             return page
-        target = self._target(request)
-        response = redirect_to_login(target)
-        if getattr(request, "htmx", False):
+        response = redirect_to_login(self._target(request))
+        if is_part:
             # A redirect would put the whole page of the sign-in into a part of one.
             return HttpResponseClientRedirect(response.url)
         return response

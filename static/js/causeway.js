@@ -95,8 +95,55 @@ function sendOnce() {
   });
 }
 
+const NO_ANSWER = "The portal did not answer. Nothing that stands here is lost; please try again.";
+// Not you, not this form, not there: what a page of its own says, and how to go on
+const FOR_A_PAGE = [401, 403, 404];
+
+/** A button that fetches a part of its page is never pressed in vain.
+ *
+ * Where the sign-in, the form's token or the thing itself has gone, the whole form is sent
+ * as it is without script: its page keeps what was filled in. What may work in a minute is
+ * said beside the button, and the form stays.
+ */
+function unanswered() {
+  const failed = ({ detail: { elt: button, xhr } }) => {
+    if (!button.isConnected || !button.form || button.type !== "submit") return;
+    if (FOR_A_PAGE.includes(xhr.status)) button.form.requestSubmit(button);
+    else {
+      sayBeside(button, wordsOf(xhr.responseText));
+      button.focus(); // it was switched off meanwhile, and lost it
+    }
+  };
+  document.addEventListener("htmx:sendError", failed);
+  // Not "responseError": the button is still switched off then, and a form that is sent by
+  // such a one does not say what it is to do.
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.xhr.status >= 400) failed(event);
+  });
+  document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => besides(elt)?.remove());
+}
+
+/** What the part of a page says that came with a failure; other answers are a proxy's. */
+function wordsOf(html) {
+  const notice = new DOMParser().parseFromString(html, "text/html").querySelector(".notice[role=alert]");
+  const lines = [...(notice?.querySelectorAll(".notice-title, .notice-title + p") ?? [])];
+  return lines.map((line) => line.textContent.trim()).join(". ") || NO_ANSWER;
+}
+
+const besides = (button) => document.querySelector(`[data-unanswered="${CSS.escape(button.id)}"]`);
+
+function sayBeside(button, words) {
+  const box = document.createElement("div");
+  box.className = "finding finding-bad mt-3 mb-0";
+  box.role = "alert";
+  box.dataset.unanswered = button.id;
+  box.textContent = words;
+  (button.closest(".row-form, .actions") ?? button).after(box);
+}
+
 localTimes(document);
 menus();
+unanswered();
 ownZone();
 ownZoneLink();
 sendOnce();
