@@ -26,6 +26,8 @@ DAYS = (
 )
 MINUTES_PER_HOUR = 60
 MINUTES_PER_DAY = 1440
+#: characters of a path or a name in a sentence; all of it stands beside
+LONGEST_IN_WORDS = 120
 #: the hours that people call night
 NIGHT = (*range(22, 24), *range(5))
 
@@ -97,7 +99,16 @@ def _few(patterns: list[str]) -> str:
 
 
 def place(name: str, collection_id: object, path: str) -> str:
-    return f"{inert_text(path)} on {inert_text(name) if name else collection_id}"
+    where = inert_text(_short(name)) if name else collection_id
+    return f"{inert_text(_short(path))} on {where}"
+
+
+def _short(text: str) -> str:
+    """How it begins and how it ends: a path may be as long as four pages."""
+    if len(text) <= LONGEST_IN_WORDS:
+        return text
+    half = LONGEST_IN_WORDS // 2
+    return f"{text[:half]}…{text[-half:]}"
 
 
 def when(schedule: Schedule) -> str:

@@ -115,6 +115,17 @@ def test_pausing_what_is_paused_and_resuming_what_is_not_says_so(
     assert "2 jobs still held back" in page
 
 
+def test_a_path_of_four_pages_leaves_the_sentence_readable(browser, service_account):
+    path = f"/begin/{'q' * 4000}/end/"
+    job = make_job(service_account, source_path=path, source_name="S" * 255)
+    page = text_of(browser.get(f"/jobs/{job.pk}/"))
+    lede = re.search(r'<p class="lede">(.*?)</p>', page, re.S)[1]
+    assert "/begin/qq" in lede
+    assert "qq/end/ on SSS" in lede
+    assert len(lede) < 700
+    assert path in page
+
+
 def test_a_job_says_that_more_than_itself_is_held(browser, service_account):
     job = make_job(service_account)
     other = make_service_account(client_id=seed.ARCHIVE_CLIENT_ID)
