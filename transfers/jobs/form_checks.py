@@ -13,13 +13,19 @@ from accounts import tokens
 from accounts.clients import transfer_client
 from accounts.models import ServiceAccount
 from portal.globus import scopes
-from portal.globus.errors import NotFound, PortalError, globus_errors
+from portal.globus.errors import (
+    ConsentRequired,
+    NotFound,
+    PermissionDenied,
+    PortalError,
+    globus_errors,
+)
 from portal.globus.transport import GLANCE, PAGE, Patience
 from transfers import browsing, collections
 from transfers.consents import sentence_for, with_own_consent
 from transfers.jobs.models import Job
-from transfers.paths import BadPath, normalised, parent
 from transfers.paths import name_of as name_of_path
+from transfers.paths import normalised, parent
 
 #: entries that a look into a folder asks for; more are not needed to say that it works
 LOOKED_AT = 200
@@ -178,8 +184,8 @@ def _entries(number: int) -> str:
 
 def _refused(account: ServiceAccount, err: PortalError) -> Finding:
     says = sentence_for(account, err)
-    if isinstance(err, BadPath):
-        return Finding("bad", says)
+    if not isinstance(err, PermissionDenied | ConsentRequired):
+        return Finding("bad", says)  # to let somebody in would change nothing
     return Finding(
         "bad",
         f"{says} Access is given at the collection, to this identity:",

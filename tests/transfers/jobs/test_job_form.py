@@ -292,6 +292,18 @@ def test_a_collection_without_access_names_the_identity_to_give_it_to(
     assert service_account.identity_username in page
 
 
+@pytest.mark.parametrize("fault", [{"status": 503}, {"reset": True}, {"status": 429}])
+@pytest.mark.parametrize("step", ["source", "destination"])
+def test_nobody_is_to_be_let_in_where_globus_does_not_answer(
+    browser, service_account, sandbox, fault, step
+):
+    sandbox.fault("/endpoint/*/ls", **fault)
+    page = look(browser, service_account, step, destination_path="/incoming/")
+    assert "Please try again in a minute." in page
+    assert "Access is given" not in page
+    assert service_account.identity_username not in page
+
+
 def test_a_collection_is_found_and_chosen_without_script(browser, service_account):
     data = mirror(service_account, source_collection="", find_source="tutorial")
     page = text_of(browser.post("/jobs/new/", data | {"do": "find-source"}))
