@@ -37,6 +37,12 @@ def wrong_with(page):
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > size["width"]:
             found.append(f"{here}: {wide} wide")
+    # Text twice as large (WCAG 1.4.4), on a phone.
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    if wide > NARROW["width"]:
+        found.append(f"large text on a phone: {wide} wide")
+    page.evaluate("document.documentElement.style.fontSize = ''")
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(usual)
     return found
