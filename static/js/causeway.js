@@ -109,14 +109,11 @@ function unanswered() {
   const failed = ({ detail: { elt: button, xhr } }) => {
     if (!button.isConnected || !button.form || button.type !== "submit") return;
     if (FOR_A_PAGE.includes(xhr.status)) button.form.requestSubmit(button);
-    else {
-      sayBeside(button, wordsOf(xhr.responseText));
-      button.focus(); // it was switched off meanwhile, and lost it
-    }
+    else sayBeside(button, wordsOf(xhr.responseText));
   };
   document.addEventListener("htmx:sendError", failed);
-  // Not "responseError": the button is still switched off then, and a form that is sent by
-  // such a one does not say what it is to do.
+  // Not "responseError": a button may still be switched off then, and a form that is sent
+  // by such a one does not say what it is to do.
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.xhr.status >= 400) failed(event);
   });

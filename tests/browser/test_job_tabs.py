@@ -46,6 +46,7 @@ def test_a_look_that_got_no_answer_is_said_beside_its_button(page_of, site):
     look(page)
     page.get_by_text("It can be read: 3 entries").wait_for()
     assert beside.count() == 0
+    assert page.evaluate("document.activeElement.id") == "check-source"
     assert page.evaluate("window.sameDocument")
     assert name_in(page) == "no answer"
 
