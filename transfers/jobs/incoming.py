@@ -207,7 +207,13 @@ def _find_account(
     if account is not None:
         job.service_account = account
         return
-    named = wanted.get("name") if isinstance(wanted, Mapping) else None
+    if not client_id:
+        problems.append(
+            "The document does not say which service account acts. Put "
+            '"service_account" into it, with the "client_id" of one.'
+        )
+        return
+    named = wanted.get("name")
     problems.append(
         f"There is no service account with the client ID {str(client_id)[:60]} here "
         f"that you may use (it was called “{str(named)[:60]}”). Have an administrator "

@@ -115,6 +115,14 @@ def test_pausing_what_is_paused_and_resuming_what_is_not_says_so(
     assert "2 jobs still held back" in page
 
 
+@pytest.mark.parametrize("account", [None, "x", {}, {"name": "robot"}])
+def test_a_document_without_a_service_account_is_told_what_to_put_in(browser, account):
+    text = json.dumps({"causeway_job": 1, "service_account": account})
+    page = text_of(browser.post("/jobs/import/", {"document": text}))
+    assert "does not say which service account acts" in page
+    assert "None" not in page
+
+
 def test_a_path_of_four_pages_leaves_the_sentence_readable(browser, service_account):
     path = f"/begin/{'q' * 4000}/end/"
     job = make_job(service_account, source_path=path, source_name="S" * 255)
