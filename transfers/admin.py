@@ -91,7 +91,7 @@ class JobAdmin(admin.ModelAdmin[Job]):
                 continue
             try:
                 runs.run_now(job, by=request.user, reason="Run now, in the admin")
-            except runs.JobSwitchedOff as err:
+            except (runs.JobSwitchedOff, runs.JobHeld, runs.JobDeleted) as err:
                 self.message_user(request, f"{job}: {err.advice}", messages.ERROR)
             else:
                 self.message_user(request, f"{job} is on its way.", messages.SUCCESS)

@@ -7,7 +7,8 @@ from django.urls import reverse
 
 from sandbox import seed
 from tests.factories import make_job, make_run, make_transfer, make_user
-from transfers.jobs.models import Job, Run
+from transfers.jobs.holds import hold
+from transfers.jobs.models import Hold, Job, Run
 
 
 @pytest.fixture
@@ -56,13 +57,16 @@ def test_a_bad_job_says_why_at_the_field(admin, service_account):
 def test_run_now_starts_a_run_for_whoever_pressed_it(admin, service_account):
     job = make_job(service_account)
     off = make_job(service_account, enabled=False)
+    draining = make_job(service_account)
+    hold(draining, mode=Hold.Mode.DRAIN, by=None, reason="Moving house")
     page = admin.post(
         address("job", "changelist"),
-        {"action": "run_now", "_selected_action": [job.pk, off.pk]},
+        {"action": "run_now", "_selected_action": [job.pk, off.pk, draining.pk]},
         follow=True,
     ).content.decode()
     assert "is on its way" in page
     assert "switched off" in page
+    assert "Moving house" in page
     run = Run.objects.get()
     assert run.job == job
     assert str(run.triggered_by.pk) == admin.session["_auth_user_id"]

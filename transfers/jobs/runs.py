@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.clients import transfer_client
@@ -55,6 +55,12 @@ class JobSwitchedOff(PortalError):
     status = 409
 
 
+class JobDeleted(PortalError):
+    title = "This job is not there any more"
+    advice = "Somebody has deleted it meanwhile, so it does not run."
+    status = 409
+
+
 class JobHeld(PortalError):
     """The job, its service account or everything is being drained."""
 
@@ -84,6 +90,7 @@ def start(run: Run, *, now: datetime) -> Run:
 
     :raises JobSwitchedOff: and nothing was stored
     :raises JobHeld: and nothing was stored
+    :raises JobDeleted: at this moment
     """
     if not run.job.enabled:
         raise JobSwitchedOff
@@ -92,8 +99,13 @@ def start(run: Run, *, now: datetime) -> Run:
         raise JobHeld(drained)
     if paused := holds.pausing(run.job):
         run.waits_for, run.says = Run.WaitsFor.HOLD, paused[:500]
-    with transaction.atomic():
-        store([run], now)
+    try:
+        with transaction.atomic():
+            store([run], now)
+    except IntegrityError as err:
+        if Job.objects.filter(pk=run.job_id).exists():
+            raise
+        raise JobDeleted from err
     return run
 
 

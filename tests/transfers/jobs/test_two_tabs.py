@@ -13,7 +13,7 @@ from django.utils import timezone
 from tests.factories import make_job, make_run
 from tests.transfers.at_once import at_once
 from tests.transfers.jobs.test_job_form import mirror, text_of
-from transfers.jobs import saving, versions
+from transfers.jobs import runs, saving, versions
 from transfers.jobs.exchange import Parts
 from transfers.jobs.models import Hold, Job, Run
 
@@ -144,3 +144,19 @@ def test_enter_in_the_address_of_a_webhook_does_not_take_it_away(browser, saved)
     browser.post(address, {"do": "set", "url": "https://hooks.example.org/"})
     page = text_of(browser.get(address))
     assert page.index('value="set"') < page.index('value="remove"')
+
+
+def test_a_job_that_is_deleted_while_it_is_asked_to_run(browser, saved, monkeypatch):
+    """PostgreSQL looks for the job when the run is committed, not before."""
+    store = runs.store
+
+    def deleted_meanwhile(*given):
+        found = store(*given)
+        at_once(1, lambda: saving.delete(Job.objects.get(pk=saved.pk), by=None))
+        return found
+
+    monkeypatch.setattr(runs, "store", deleted_meanwhile)
+    answer = browser.post(f"/jobs/{saved.pk}/run/", {"do": "run"}, follow=True)
+    assert answer.status_code == 409
+    assert "This job is not there any more" in text_of(answer)
+    assert not Run.objects.exists()
