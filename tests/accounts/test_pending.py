@@ -375,7 +375,9 @@ def test_the_body_is_sealed_and_holds_no_token_of_a_form(as_ada, form):
     body = pending.body_of(action)
     assert body.getlist("item") == form["item"]
     assert "csrfmiddlewaretoken" not in body
-    PendingAction.objects.update(sealed_body=bytes(action.sealed_body)[:-1] + b"\0")
+    sealed = bytes(action.sealed_body)
+    other = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    PendingAction.objects.update(sealed_body=other)
     assert pending.body_of(PendingAction.objects.get()) is None
 
 

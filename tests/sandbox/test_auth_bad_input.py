@@ -111,7 +111,7 @@ def test_no_form_breaks_the_token_endpoint(
         data=encoded,
         headers={"Content-Type": "application/x-www-form-urlencoded"},
         auth=credentials,
-        timeout=10,
+        timeout=30,
     )
     shaped(answer)
 
@@ -156,9 +156,9 @@ def test_no_query_breaks_the_authorize_page(sandbox, web, changes, posted):
     asked = {name: value for name, value in {**good, **changes}.items() if value}
     url = f"{sandbox.url}/auth/v2/oauth2/authorize?{urlencode(asked, errors='replace')}"
     if posted is None:
-        answer = web.get(url, allow_redirects=False, timeout=10)
+        answer = web.get(url, allow_redirects=False, timeout=30)
     else:
-        answer = web.post(url, data=posted, allow_redirects=False, timeout=10)
+        answer = web.post(url, data=posted, allow_redirects=False, timeout=30)
     assert answer.status_code in (200, 302, 400, 403), answer.text
     if answer.status_code == 302:
         place = urlsplit(answer.headers["Location"])
@@ -177,7 +177,7 @@ def test_no_document_breaks_the_registration(sandbox, web, document):
     for body in (document, {"client": document}, {"client": {"name": document}}):
         text = json.dumps(body).encode("utf-8", "replace")
         url = f"{sandbox.url}/auth/v2/api/clients"
-        answer = web.post(url, data=text, timeout=10)
+        answer = web.post(url, data=text, timeout=30)
         assert answer.status_code in (400, 403)
         shaped(answer)
 
@@ -196,7 +196,7 @@ def test_no_document_breaks_the_registration(sandbox, web, document):
     ],
 )
 def test_a_method_that_is_not_served(web, sandbox, method, path):
-    answer = web.request(method, f"{sandbox.url}/auth{path}", timeout=5)
+    answer = web.request(method, f"{sandbox.url}/auth{path}", timeout=30)
     assert answer.status_code == 405
     assert answer.json()["errors"][0]["code"] == "METHOD_NOT_ALLOWED"
     shaped(answer)
@@ -220,7 +220,7 @@ def test_a_body_that_is_no_form(web, sandbox, kind, body):
         f"{sandbox.url}/auth/v2/oauth2/token",
         data=body,
         headers={"Content-Type": kind},
-        timeout=5,
+        timeout=30,
     )
     assert answer.status_code in (400, 401)
     shaped(answer)
@@ -249,7 +249,7 @@ def test_credentials_that_are_none(web, sandbox, method, path, value):
         method,
         f"{sandbox.url}/auth{path}",
         headers={"Authorization": value.encode("latin-1")},
-        timeout=5,
+        timeout=30,
     )
     assert answer.status_code == 401
     shaped(answer)
@@ -270,7 +270,7 @@ def test_a_form_with_a_strange_origin_is_refused(web, sandbox, origin):
         data={"identity": seed.ADA_ID, "decision": "allow"},
         headers={"Origin": origin},
         allow_redirects=False,
-        timeout=5,
+        timeout=30,
     )
     assert answer.status_code == 403
 
@@ -294,7 +294,7 @@ def test_a_native_app_goes_to_loopback_only(web, sandbox, uri):
             "scope": "openid",
         },
         allow_redirects=False,
-        timeout=5,
+        timeout=30,
     )
     assert answer.status_code == 400
     assert "Location" not in answer.headers
@@ -303,7 +303,7 @@ def test_a_native_app_goes_to_loopback_only(web, sandbox, uri):
 def test_raw_bytes_in_a_query_are_no_500(sandbox):
     """As no client library would send them."""
     host, port = urlsplit(sandbox.url).netloc.split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as wire:
+    with socket.create_connection((host, int(port)), timeout=30) as wire:
         wire.sendall(
             b"GET /auth/v2/oauth2/authorize?client_id=\xff\xfe&scope=%ff[ HTTP/1.1\r\n"
             + f"Host: {host}:{port}\r\nConnection: close\r\n\r\n".encode()

@@ -125,7 +125,7 @@ def test_an_identities_lookup_names_one_kind(sandbox, query):
     answer = requests.get(
         f"{sandbox.url}/auth/v2/api/identities?{query}",
         auth=(seed.PORTAL_CLIENT_ID, seed.PORTAL_CLIENT_SECRET),
-        timeout=5,
+        timeout=30,
     )
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["code"] == "INVALID_PARAMETERS"
@@ -202,7 +202,7 @@ def test_a_withdrawn_consent_may_end_its_tokens(
 def test_check_16_a_raw_scope_is_recorded_as_a_tree(sandbox, sign_in, auth_as):
     """Sent as it stands, with no library that would escape it."""
     scope = data_access_scope(seed.TUTORIAL_1, seed.TUTORIAL_2).replace(" ", "+")
-    wire = http.client.HTTPConnection(urlsplit(sandbox.url).netloc, timeout=5)
+    wire = http.client.HTTPConnection(urlsplit(sandbox.url).netloc, timeout=30)
     wire.request(
         "POST",
         f"/auth/v2/oauth2/authorize?client_id={seed.PORTAL_CLIENT_ID}"
@@ -256,7 +256,7 @@ def test_a_refresh_token_dies_after_six_months_without_use(sandbox, sign_in):
             f"{sandbox.url}/auth/v2/oauth2/token",
             data={"grant_type": "refresh_token", "refresh_token": first},
             auth=(seed.PORTAL_CLIENT_ID, seed.PORTAL_CLIENT_SECRET),
-            timeout=5,
+            timeout=30,
         ).status_code
 
     for _ in range(2):
@@ -315,14 +315,14 @@ def test_validate_tells_a_living_token_from_a_dead_one(sandbox, sign_in, portal_
     ],
 )
 def test_unknown_scopes_are_a_page_and_an_invalid_scope(sandbox, scope, is_known):
-    shown = requests.get(authorize_url(sandbox, scope=scope), timeout=5)
+    shown = requests.get(authorize_url(sandbox, scope=scope), timeout=30)
     assert shown.status_code == (200 if is_known else 400)
     assert ("OAUTH_AUTH_REQUEST_FAILURE" in shown.text) is not is_known
     granted = requests.post(
         f"{sandbox.url}/auth/v2/oauth2/token",
         data={"grant_type": "client_credentials", "scope": scope},
         auth=(seed.HARVEST_CLIENT_ID, seed.HARVEST_CLIENT_SECRET),
-        timeout=5,
+        timeout=30,
     )
     assert granted.status_code == (200 if is_known else 400)
     assert is_known or granted.json()["error"] == "invalid_scope"
@@ -363,7 +363,7 @@ def test_logout_leads_back_by_a_link(sandbox):
                 "redirect_uri": uri,
                 "redirect_name": "The <portal>",
             },
-            timeout=5,
+            timeout=30,
         ).text
 
     shown = page("http://localhost:8000/")

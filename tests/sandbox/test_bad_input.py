@@ -170,7 +170,7 @@ def test_no_request_is_an_error_of_the_server(
 
 def test_check_65_errors_are_json_too(sandbox, transfer_as):
     for path in ("transfer/v0.10/task_list", "groups/v2/groups/my_groups", "nowhere"):
-        answer = requests.get(f"{sandbox.url}/{path}", timeout=10)
+        answer = requests.get(f"{sandbox.url}/{path}", timeout=30)
         assert answer.headers["Content-Type"] == "application/json"
         assert answer.status_code in (401, 404)
 
@@ -213,7 +213,7 @@ def test_an_unexpected_request_of_any_service(sandbox, sign_in, service, path, s
         f"{sandbox.url}{path}?why=not&why=so",
         headers={"Authorization": f"Bearer {found[server]['access_token']}"},
         json={},
-        timeout=10,
+        timeout=30,
     )
     assert answer.status_code == status
     document = answer.json()
@@ -253,7 +253,7 @@ def test_check_68_nor_does_a_program_that_a_test_starts(tmp_path, attempt):
 
 
 def test_check_68_the_programs_of_the_tests_are_guarded(running_sandbox):
-    health = requests.get(f"{running_sandbox.url}/_sandbox/health", timeout=10).json()
+    health = requests.get(f"{running_sandbox.url}/_sandbox/health", timeout=30).json()
     command = Path(f"/proc/{health['pid']}/cmdline").read_bytes().split(b"\0")
     assert GUARD.encode() in command
     assert GUARD in GUARDED
@@ -264,7 +264,7 @@ def test_check_68_every_address_handed_out_is_the_sandbox(sandbox, transfer_as):
         if "SERVICE_URL" in name:
             assert value.startswith(sandbox.url), name
     base = f"{sandbox.url}/auth/.well-known/openid-configuration"
-    discovery = requests.get(base, timeout=10).json()
+    discovery = requests.get(base, timeout=30).json()
     for name, value in discovery.items():
         if name.endswith(("_endpoint", "_uri")):
             assert value.startswith(sandbox.url), name

@@ -349,7 +349,7 @@ def test_the_code_page_shows_what_to_copy(sandbox, person):
 
     def read_from_the_page(url):
         location = sandbox.approve(url, "ada")
-        page = requests.get(location, timeout=5).text
+        page = requests.get(location, timeout=30).text
         code = parse_qs(urlsplit(location).query)["code"][0]
         assert f'id="auth-code">{code}<' in page
         return code

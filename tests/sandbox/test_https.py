@@ -30,7 +30,7 @@ def base(transfer_as):
 
 
 def ask(method, url, **options):
-    return requests.request(method, url, timeout=10, allow_redirects=False, **options)
+    return requests.request(method, url, timeout=30, allow_redirects=False, **options)
 
 
 NOTES = "/home/ada/notes.txt"
@@ -224,39 +224,39 @@ def test_a_browser_signs_in_and_gets_its_file(sandbox, base):
     """There and back, then by a cookie: for reading alone, and for eleven days."""
     url = f"{base}{NOTES}?download"
     with requests.Session() as browser:
-        there = browser.get(url, allow_redirects=False, timeout=10)
+        there = browser.get(url, allow_redirects=False, timeout=30)
         back = answer_authorize_page(browser, there.headers["Location"], "ada")
         assert back.startswith(f"{base}/?")
-        landed = browser.get(back, allow_redirects=False, timeout=10)
+        landed = browser.get(back, allow_redirects=False, timeout=30)
         assert f"{sandbox.url}{landed.headers['Location']}" == url
-        answer = browser.get(url, allow_redirects=False, timeout=10)
+        answer = browser.get(url, allow_redirects=False, timeout=30)
         assert answer.content == CONTENT
         assert answer.headers["Content-Disposition"].startswith("attachment")
-        assert browser.put(f"{base}{NOTES}", data=b"x", timeout=10).status_code == 401
-        again = browser.get(back, allow_redirects=False, timeout=10)
+        assert browser.put(f"{base}{NOTES}", data=b"x", timeout=30).status_code == 401
+        again = browser.get(back, allow_redirects=False, timeout=30)
         assert "code=" not in again.headers.get("Location", ""), "a code works once"
         sandbox.advance(11 * 86_400 + 1)
-        assert browser.get(url, allow_redirects=False, timeout=10).is_redirect
+        assert browser.get(url, allow_redirects=False, timeout=30).is_redirect
 
 
 def test_a_sign_in_that_another_browser_began_is_nobodys(sandbox, base):
     with requests.Session() as victim, requests.Session() as other:
         url = f"{base}{NOTES}"
-        victim.get(url, allow_redirects=False, timeout=10)
-        there = other.get(url, allow_redirects=False, timeout=10)
+        victim.get(url, allow_redirects=False, timeout=30)
+        there = other.get(url, allow_redirects=False, timeout=30)
         back = answer_authorize_page(other, there.headers["Location"], "mallory")
-        answer = victim.get(back, allow_redirects=False, timeout=10)
+        answer = victim.get(back, allow_redirects=False, timeout=30)
         assert answer.status_code == 403
-        assert victim.get(url, allow_redirects=False, timeout=10).is_redirect
+        assert victim.get(url, allow_redirects=False, timeout=30).is_redirect
 
 
 def test_who_declines_gets_no_file(base):
     with requests.Session() as browser:
-        there = browser.get(f"{base}{NOTES}", allow_redirects=False, timeout=10)
+        there = browser.get(f"{base}{NOTES}", allow_redirects=False, timeout=30)
         back = answer_authorize_page(
             browser, there.headers["Location"], "ada", allow=False
         )
-        answer = browser.get(back, allow_redirects=False, timeout=10)
+        answer = browser.get(back, allow_redirects=False, timeout=30)
         assert answer.status_code == 403
         assert "access_denied" in answer.json()["message"]
 

@@ -13,7 +13,7 @@ from tests.sandbox.conftest import TRANSFER_ALL
 
 @pytest.fixture
 def page(sandbox):
-    return requests.get(f"{sandbox.url}/", timeout=10)
+    return requests.get(f"{sandbox.url}/", timeout=30)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def send(sandbox, page):
             f"{sandbox.url}/_sandbox/form/{form}",
             data={"token": token, **fields},
             headers=headers,
-            timeout=10,
+            timeout=30,
             allow_redirects=False,
         )
 
@@ -49,11 +49,11 @@ def test_the_forms_turn_the_knobs(sandbox, send):
     assert sandbox.now() - before >= 1000
     send("latency", route="/x", seconds="0.5")
     send("fault", route="/task_list", status="503", times="2", retry_after="0")
-    shown = requests.get(f"{sandbox.url}/_sandbox/faults", timeout=10).json()
+    shown = requests.get(f"{sandbox.url}/_sandbox/faults", timeout=30).json()
     assert shown["latencies"] == {"/x": 0.5}
     assert shown["faults"][0]["status"] == 503
     send("no-faults")
-    shown = requests.get(f"{sandbox.url}/_sandbox/faults", timeout=10).json()
+    shown = requests.get(f"{sandbox.url}/_sandbox/faults", timeout=30).json()
     assert shown == {"faults": [], "latencies": {}}
     assert send("generate", collection=seed.LAPTOP, path="/g", count="3").ok
     assert send("collection", collection=seed.LAPTOP).ok
@@ -95,7 +95,7 @@ def test_no_other_page_turns_anything(sandbox, send):
     assert send("reset", headers=foreign).status_code == 403
     assert send("reset", token="guessed").status_code == 403
     address = f"{sandbox.url}/_sandbox/form/reset"
-    assert requests.get(address, timeout=10).status_code == 403
+    assert requests.get(address, timeout=30).status_code == 403
 
 
 # --- every knob of the issue, by a form of the page and by one line of Python
@@ -114,7 +114,7 @@ def clock_is_fast(sandbox):
 
 
 def faults_of(sandbox):
-    return requests.get(f"{sandbox.url}/_sandbox/faults", timeout=10).json()
+    return requests.get(f"{sandbox.url}/_sandbox/faults", timeout=30).json()
 
 
 def has_fault(**wanted):
@@ -135,7 +135,7 @@ def knob_is(**wanted):
 
 def shows(text):
     """What only the page tells: the state of collections, rules and policies."""
-    return lambda sandbox: text in requests.get(f"{sandbox.url}/", timeout=10).text
+    return lambda sandbox: text in requests.get(f"{sandbox.url}/", timeout=30).text
 
 
 def has_files(count):
@@ -336,16 +336,16 @@ def test_what_is_over_is_over(sandbox, send, way):
     assert sandbox.requests()
     send("forget-requests") if is_form else sandbox.forget_requests()
     assert sandbox.requests() == []
-    key = requests.get(f"{sandbox.url}/auth/jwk.json", timeout=10).json()
+    key = requests.get(f"{sandbox.url}/auth/jwk.json", timeout=30).json()
     send("rotate-key") if is_form else sandbox.rotate_key()
-    assert requests.get(f"{sandbox.url}/auth/jwk.json", timeout=10).json() != key
+    assert requests.get(f"{sandbox.url}/auth/jwk.json", timeout=30).json() != key
 
 
 def test_the_page_shows_what_is_turned(sandbox, send):
     sandbox.set(pending_tasks=7, required_domains="all")
     sandbox.fault("/task_list", status=503, times=3)
-    requests.get(f"{sandbox.url}/transfer/v0.10/task_list?limit=4", timeout=10)
-    text = requests.get(f"{sandbox.url}/", timeout=10).text
+    requests.get(f"{sandbox.url}/transfer/v0.10/task_list?limit=4", timeout=30)
+    text = requests.get(f"{sandbox.url}/", timeout=30).text
     assert text.count("<strong>turned</strong>") == 2
     assert '<option value="all" selected>' in " ".join(text.split())
     assert "status 503" in text
@@ -361,7 +361,7 @@ def test_a_fault_s_body_by_its_form(sandbox, send, page, body, kind):
     assert '<textarea name="body"' in page.text
     sent = send("fault", route="/task_list", status="502", body=body, times="1")
     assert sent.status_code == 302
-    answer = requests.get(f"{sandbox.url}/transfer/v0.10/task_list", timeout=10)
+    answer = requests.get(f"{sandbox.url}/transfer/v0.10/task_list", timeout=30)
     assert (answer.status_code, answer.text) == (502, body)
     assert answer.headers["Content-Type"] == kind
 

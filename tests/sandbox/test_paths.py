@@ -102,7 +102,7 @@ def test_no_operation_leaves(sandbox, ada, outside, data_folder, path, other, ac
             requests.post(
                 f"{sandbox.url}/_sandbox/generate",
                 json={"collection": seed.LAPTOP, "path": path, "count": 1},
-                timeout=10,
+                timeout=30,
             )
         else:
             document = {
@@ -178,7 +178,7 @@ def test_no_request_over_https_leaves(
     ).prepare()
     prepared.url = f"{sandbox.url}/https/{seed.RESEARCH}/{shown.lstrip('/')}"
     with requests.Session() as session:
-        answer = session.send(prepared, timeout=10, allow_redirects=False)
+        answer = session.send(prepared, timeout=30, allow_redirects=False)
     assert answer.status_code != 500
     assert SECRET not in answer.content
     assert (outside / "secret").read_bytes() == SECRET

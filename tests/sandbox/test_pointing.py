@@ -63,7 +63,7 @@ def test_check_03_a_base_url_beats_the_environment(sandbox, monkeypatch):
 @pytest.mark.parametrize("slashes", ["/", "//"])
 def test_check_04_discovery(sandbox, slashes):
     answer = requests.get(
-        f"{sandbox.url}/auth{slashes}.well-known/openid-configuration", timeout=5
+        f"{sandbox.url}/auth{slashes}.well-known/openid-configuration", timeout=30
     )
     document = answer.json()
     assert document["issuer"] == f"{sandbox.url}/auth"
@@ -78,7 +78,7 @@ def test_check_05_one_key_that_survives_a_restart(tmp_path):
     keys = []
     for _ in range(2):
         sandbox = Sandbox.start(tmp_path)
-        keys.append(requests.get(f"{sandbox.url}/auth/jwk.json", timeout=5).json())
+        keys.append(requests.get(f"{sandbox.url}/auth/jwk.json", timeout=30).json())
         sandbox.stop()
     (key,) = keys[0]["keys"]
     assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS512", "sig")
@@ -100,7 +100,7 @@ def test_check_05_one_key_that_survives_a_restart(tmp_path):
     ],
 )
 def test_check_65_errors_are_json(sandbox, path):
-    answer = requests.get(f"{sandbox.url}{path}", timeout=5)
+    answer = requests.get(f"{sandbox.url}{path}", timeout=30)
     assert answer.status_code >= 400
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json()
@@ -115,7 +115,7 @@ def test_check_66_tokens_that_are_not_for_the_service(sandbox, sign_in):
 
     def ask(path, token) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"}
-        return requests.get(f"{sandbox.url}{path}", headers=headers, timeout=5)
+        return requests.get(f"{sandbox.url}{path}", headers=headers, timeout=30)
 
     for token in (auth, "unknown"):
         answer = ask("/transfer/v0.10/task_list", token)
@@ -147,7 +147,7 @@ def test_a_port_in_use_is_one_sentence(sandbox):
 
 def test_a_foreign_host_name_is_refused(sandbox):
     answer = requests.get(
-        f"{sandbox.url}/_sandbox/knobs", headers={"Host": "evil.example"}, timeout=5
+        f"{sandbox.url}/_sandbox/knobs", headers={"Host": "evil.example"}, timeout=30
     )
     assert answer.status_code == 400
 
@@ -157,7 +157,7 @@ def test_a_form_of_a_web_page_cannot_turn_knobs(sandbox):
         f"{sandbox.url}/_sandbox/knobs",
         data='{"hold_tasks": true}',
         headers={"Content-Type": "text/plain"},
-        timeout=5,
+        timeout=30,
     )
     assert answer.status_code == 400
     assert sandbox.knobs()["hold_tasks"] is False
@@ -165,7 +165,7 @@ def test_a_form_of_a_web_page_cannot_turn_knobs(sandbox):
 
 @pytest.mark.parametrize("path", ["/", "/_sandbox/"])
 def test_the_index_says_that_this_is_not_globus(sandbox, path):
-    answer = requests.get(f"{sandbox.url}{path}", timeout=5)
+    answer = requests.get(f"{sandbox.url}{path}", timeout=30)
     assert "This is not Globus" in answer.text
     assert seed.ADA in answer.text
     policy = answer.headers["Content-Security-Policy"]
@@ -183,7 +183,7 @@ def test_an_empty_sandbox_offers_no_credentials(tmp_path):
             assert not names & set(empty.environment)
             assert "GLOBUS_SDK_SERVICE_URL_TIMER" in empty.environment
             assert (
-                seed.HARVEST_CLIENT_ID not in requests.get(empty.url, timeout=10).text
+                seed.HARVEST_CLIENT_ID not in requests.get(empty.url, timeout=30).text
             )
         finally:
             empty.stop()
@@ -206,7 +206,7 @@ def test_an_answer_to_head_has_no_body(sandbox, path):
     """RFC 9110 section 9.3.2; what follows would be taken for the next answer."""
     port = int(sandbox.url.rpartition(":")[2])
     asked = f"HEAD {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(asked.encode())
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")

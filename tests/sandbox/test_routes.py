@@ -146,7 +146,7 @@ def test_a_route_is_expected_or_knowingly_not(sandbox, headers, route):
     base = "/transfer" if path.startswith("/") else "/transfer/v0.10/"
     sandbox.forget_requests()
     requests.request(
-        method, f"{sandbox.url}{base}{known}", headers=headers, json={}, timeout=10
+        method, f"{sandbox.url}{base}{known}", headers=headers, json={}, timeout=30
     )
     (logged,) = sandbox.requests()
     assert logged["is_unexpected"] is not documented()[route]

@@ -38,7 +38,7 @@ def exchange(sandbox, code, **changes) -> requests.Response:
         f"{sandbox.url}/auth/v2/oauth2/token",
         data=form,
         auth=(seed.PORTAL_CLIENT_ID, seed.PORTAL_CLIENT_SECRET),
-        timeout=5,
+        timeout=30,
     )
 
 
@@ -121,7 +121,7 @@ def test_check_11_a_refusal_goes_back_with_the_state(sandbox):
 )
 def test_check_12_what_cannot_be_redirected_is_a_page(sandbox, changes):
     answer = requests.get(
-        authorize_url(sandbox, **changes), allow_redirects=False, timeout=5
+        authorize_url(sandbox, **changes), allow_redirects=False, timeout=30
     )
     assert answer.status_code == 400
     assert answer.headers["Content-Type"].startswith("text/html")
@@ -132,7 +132,7 @@ def test_check_12_what_cannot_be_redirected_is_a_page(sandbox, changes):
 
 def test_the_page_asks_in_words_and_lets_the_form_redirect(sandbox):
     url = authorize_url(sandbox, scope=data_access_scope(seed.TUTORIAL_1))
-    answer = requests.get(url, timeout=5)
+    answer = requests.get(url, timeout=30)
     assert "List, transfer and delete files in your name" in answer.text
     assert "Use your files on Globus Tutorial Collection 1" in answer.text
     policy = answer.headers["Content-Security-Policy"]
@@ -141,7 +141,7 @@ def test_the_page_asks_in_words_and_lets_the_form_redirect(sandbox):
 
 def test_hostile_parameters_stay_text(sandbox):
     url = authorize_url(sandbox, session_message="<script>alert(1)</script>")
-    assert "<script" not in requests.get(url, timeout=5).text
+    assert "<script" not in requests.get(url, timeout=30).text
 
 
 def test_a_form_from_another_site_is_refused(sandbox):
@@ -150,7 +150,7 @@ def test_a_form_from_another_site_is_refused(sandbox):
         data={"identity": seed.ADA_ID, "decision": "allow"},
         headers={"Origin": "http://evil.example"},
         allow_redirects=False,
-        timeout=5,
+        timeout=30,
     )
     assert answer.status_code == 403
 
@@ -235,7 +235,7 @@ def test_check_16_a_raw_scope_tree_is_parsed(sandbox, portal_app):
 def test_auto_approve_asks_nobody(sandbox):
     sandbox.set(auto_approve="login_hint")
     answer = requests.get(
-        authorize_url(sandbox, login_hint="grace"), allow_redirects=False, timeout=5
+        authorize_url(sandbox, login_hint="grace"), allow_redirects=False, timeout=30
     )
     assert answer.status_code == 302
     assert answer.cookies["sandbox_session"]
@@ -264,7 +264,7 @@ def test_logout_ends_the_browser_session_only(sandbox, sign_in, portal_app):
     answer = requests.get(
         f"{sandbox.url}/auth/v2/web/logout",
         params={"client": seed.PORTAL_CLIENT_ID, "redirect_uri": "javascript:alert(1)"},
-        timeout=5,
+        timeout=30,
     )
     assert "javascript:" not in answer.text
     assert portal_app.oauth2_token_introspect(token)["active"] is True
@@ -283,7 +283,7 @@ def test_a_native_flow_manager_reaches_the_code_page(sandbox):
     with globus_sdk.NativeAppAuthClient(seed.NATIVE_CLIENT_ID) as client:
         client.oauth2_start_flow("openid", refresh_tokens=True)
         location = sandbox.approve(client.oauth2_get_authorize_url(), "ada")
-        shown = requests.get(location, timeout=5).text
+        shown = requests.get(location, timeout=30).text
         code = parse_qs(urlsplit(location).query)["code"][0]
         assert code in shown
         assert "This is not Globus" in shown
@@ -294,14 +294,14 @@ def test_a_native_flow_manager_reaches_the_code_page(sandbox):
 def test_nobody_is_chosen_for_the_person(sandbox):
     """Who only presses the button is asked again, and signed in as nobody."""
     url = authorize_url(sandbox)
-    shown = requests.get(url, timeout=5).text
+    shown = requests.get(url, timeout=30).text
     assert 'name="identity"' in shown
     assert "checked" not in shown
     answer = requests.post(
-        url, data={"decision": "allow"}, timeout=5, allow_redirects=False
+        url, data={"decision": "allow"}, timeout=30, allow_redirects=False
     )
     assert answer.status_code == 200
     assert "Please choose who you are." in answer.text
     assert "Set-Cookie" not in answer.headers
-    hinted = requests.get(authorize_url(sandbox, login_hint="grace"), timeout=5).text
+    hinted = requests.get(authorize_url(sandbox, login_hint="grace"), timeout=30).text
     assert hinted.count("checked") == 1

@@ -72,7 +72,7 @@ def test_check_10_a_used_code_is_a_page_of_the_portal(browser, sandbox):
         f"{sandbox.url}{TOKEN_ROUTE}",
         data={"grant_type": "authorization_code", "code": query["code"][0]},
         auth=(seed.PORTAL_CLIENT_ID, seed.PORTAL_CLIENT_SECRET),
-        timeout=5,
+        timeout=30,
     )
     answer = come_back(browser, address)
     assert answer.status_code == 400
@@ -100,7 +100,7 @@ def test_check_12_another_redirect_uri_is_a_page(browser, sandbox, registered, a
     changed = address.replace(quote(registered, safe=""), quote(another, safe=""))
     changed = changed.replace(registered, another) if changed == address else changed
     assert changed != address
-    answer = requests.get(changed, allow_redirects=False, timeout=5)
+    answer = requests.get(changed, allow_redirects=False, timeout=30)
     assert answer.status_code == 400
     assert "Location" not in answer.headers
     assert "OAUTH_AUTH_REQUEST_FAILURE" in answer.text

@@ -38,7 +38,7 @@ def proofs(document):
 
 def shown(browser, url):
     """The page that the browser gets instead of a redirect."""
-    answer = browser.get(url, allow_redirects=False, timeout=5)
+    answer = browser.get(url, allow_redirects=False, timeout=30)
     assert answer.status_code == 200, answer.headers
     return answer.text
 
@@ -61,7 +61,7 @@ def test_check_17_a_required_identity_is_asked_for_and_then_in_the_session(
     assert seed.ADA_ID not in page
     # Whoever answers with the identity that is there already is asked again.
     again = browser.post(
-        url, data={"identity": seed.ADA_ID, "decision": "allow"}, timeout=5
+        url, data={"identity": seed.ADA_ID, "decision": "allow"}, timeout=30
     )
     assert again.status_code == 200
     assert f"sign in as {seed.ADA_LAB}" in again.text
@@ -92,19 +92,19 @@ def test_check_17_several_identities_are_asked_for_one_by_one(
     url = authorize_url(sandbox, session_required_identities=wanted, prompt="login")
     with pytest.raises(SandboxError, match=f"sign in as {seed.ADA_LAB}"):
         answer_authorize_page(browser, url, "ada")
-    page = browser.get(url, timeout=5).text
+    page = browser.get(url, timeout=30).text
     began = page.partition('name="began" value="')[2].partition('"')[0]
     first = browser.post(
         url,
         data={"identity": seed.ADA_ID, "decision": "allow", "began": began},
-        timeout=5,
+        timeout=30,
     )
     assert f"sign in as {seed.ADA_LAB}" in first.text
     second = browser.post(
         url,
         data={"identity": seed.ADA_LAB_ID, "decision": "allow", "began": began},
         allow_redirects=False,
-        timeout=5,
+        timeout=30,
     )
     assert set(proofs(introspect(second.headers["Location"]))) == {
         seed.ADA_ID,
@@ -156,9 +156,9 @@ def test_check_17_a_policy_that_nobody_made_goes_back_to_the_client(sandbox):
 
 def test_check_17_an_identity_that_is_nobodys_can_only_be_declined(sandbox):
     url = authorize_url(sandbox, session_required_identities=seed.GROUP_USERS)
-    assert "Nobody here can do this" in requests.get(url, timeout=5).text
+    assert "Nobody here can do this" in requests.get(url, timeout=30).text
     answer = requests.post(
-        url, data={"decision": "deny"}, allow_redirects=False, timeout=5
+        url, data={"decision": "deny"}, allow_redirects=False, timeout=30
     )
     assert error_of(answer.headers["Location"]) == "access_denied"
 
@@ -169,7 +169,7 @@ def test_check_18_the_sdk_says_true_with_a_capital(sandbox, portal_app, introspe
         session_required_mfa=True, session_message="Hello & <b>", prompt="login"
     )
     assert "session_required_mfa=True" in url
-    assert "Hello &amp; &lt;b&gt;" in requests.get(url, timeout=5).text
+    assert "Hello &amp; &lt;b&gt;" in requests.get(url, timeout=30).text
     with pytest.raises(SandboxError, match="use a second factor"):
         sandbox.approve(url, "ada")
     proof = proofs(introspect(sandbox.approve(url, "ada", mfa=True)))[seed.ADA_ID]
@@ -237,7 +237,7 @@ def test_requirements_can_force_a_new_sign_in(sandbox, browser):
 def test_prompt_none_needs_a_session_and_consents(sandbox, browser):
     def silently(**changes):
         url = authorize_url(sandbox, prompt="none", **changes)
-        answer = browser.get(url, allow_redirects=False, timeout=5)
+        answer = browser.get(url, allow_redirects=False, timeout=30)
         return answer.headers["Location"]
 
     assert error_of(silently()) == "login_required"
@@ -247,7 +247,7 @@ def test_prompt_none_needs_a_session_and_consents(sandbox, browser):
     assert error_of(silently(max_age="0")) == "login_required"
     lab = {"session_required_identities": seed.ADA_LAB_ID}
     assert error_of(silently(**lab)) == "login_required"
-    browser.get(f"{sandbox.url}/auth/v2/web/logout", timeout=5)
+    browser.get(f"{sandbox.url}/auth/v2/web/logout", timeout=30)
     assert error_of(silently()) == "login_required"
 
 
@@ -258,7 +258,7 @@ def test_known_consents_can_be_skipped(sandbox, browser):
 
     def is_asked(wanted) -> bool:
         url = authorize_url(sandbox, scope=wanted)
-        return not browser.get(url, allow_redirects=False, timeout=5).is_redirect
+        return not browser.get(url, allow_redirects=False, timeout=30).is_redirect
 
     assert not is_asked(scope)
     assert not is_asked(TRANSFER_ALL)
@@ -285,7 +285,7 @@ def test_bad_parameters_go_back_to_the_client(sandbox, changes):
 
 def test_a_repeated_parameter_is_refused(sandbox):
     url = f"{authorize_url(sandbox)}&scope={TRANSFER_ALL}"
-    answer = requests.get(url, allow_redirects=False, timeout=5)
+    answer = requests.get(url, allow_redirects=False, timeout=30)
     assert error_of(answer.headers["Location"]) == "invalid_request"
 
 
@@ -298,8 +298,8 @@ def test_auto_approve_satisfies_what_the_person_can(sandbox, introspect):
         session_required_policies=seed.POLICY_MFA,
         prompt="login",
     )
-    answer = requests.get(url, allow_redirects=False, timeout=5)
+    answer = requests.get(url, allow_redirects=False, timeout=30)
     both = proofs(introspect(answer.headers["Location"]))
     assert set(both) == {seed.ADA_ID, seed.ADA_LAB_ID}
     grace = url.replace("login_hint=ada", "login_hint=grace")
-    assert "Please sign in first" in requests.get(grace, timeout=5).text
+    assert "Please sign in first" in requests.get(grace, timeout=30).text

@@ -26,7 +26,7 @@ def test_it_stops_and_frees_its_port(number):
     lines = [process.stdout.readline() for _ in range(8)]
     assert all(line.startswith("export ") for line in lines)
     port = int(lines[1].rpartition(":")[2].partition("/")[0])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(b"GET /_sandbox/health HTTP/1.0\r\n\r\n")
         assert b"200 OK" in connection.recv(4096)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
@@ -60,12 +60,12 @@ def test_it_ends_with_a_test_run_that_was_killed(tmp_path):
     ) as run:
         assert run.stdout is not None
         url = run.stdout.readline().strip()
-        assert requests.get(f"{url}/_sandbox/health", timeout=5).ok
+        assert requests.get(f"{url}/_sandbox/health", timeout=30).ok
         run.kill()
 
     def is_gone() -> bool:
         try:
-            requests.get(f"{url}/_sandbox/health", timeout=5)
+            requests.get(f"{url}/_sandbox/health", timeout=30)
         except requests.ConnectionError:
             return True
         return False

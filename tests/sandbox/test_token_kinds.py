@@ -64,7 +64,7 @@ def ask(sandbox, service, token) -> requests.Response:
     return requests.get(
         f"{sandbox.url}{SERVICES[service][1]}",
         headers={"Authorization": f"Bearer {token}"},
-        timeout=10,
+        timeout=30,
         allow_redirects=False,
     )
 

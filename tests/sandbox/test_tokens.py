@@ -20,7 +20,7 @@ def renew(sandbox, refresh_token) -> requests.Response:
         f"{sandbox.url}/auth/v2/oauth2/token",
         data={"grant_type": "refresh_token", "refresh_token": refresh_token},
         auth=(seed.PORTAL_CLIENT_ID, seed.PORTAL_CLIENT_SECRET),
-        timeout=5,
+        timeout=30,
     )
 
 
@@ -123,7 +123,7 @@ def test_check_24_revocation(sandbox, sign_in, portal_app):
     answer = requests.post(
         f"{sandbox.url}/auth/v2/oauth2/token/revoke",
         data={"client_id": seed.CLI_TEMPLATE_ID},
-        timeout=5,
+        timeout=30,
     )
     assert (answer.status_code, answer.json()) == (200, {"active": False})
 
@@ -194,7 +194,7 @@ def test_token_errors(sandbox, form, status, error):
         f"{sandbox.url}/auth/v2/oauth2/token",
         data=form,
         auth=(seed.HARVEST_CLIENT_ID, seed.HARVEST_CLIENT_SECRET),
-        timeout=5,
+        timeout=30,
     )
     assert (answer.status_code, answer.json()["error"]) == (status, error)
     assert answer.headers["Content-Type"] == "application/json"
@@ -214,7 +214,7 @@ def test_check_28_bad_client_credentials(sandbox, credentials):
         f"{sandbox.url}/auth/v2/oauth2/token",
         data={"grant_type": "client_credentials", "scope": TRANSFER_ALL},
         auth=credentials,
-        timeout=5,
+        timeout=30,
     )
     assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
     assert answer.headers["Content-Type"] == "application/json"
@@ -230,7 +230,7 @@ def test_a_secret_in_the_form_is_a_knob(sandbox):
                 "client_id": seed.HARVEST_CLIENT_ID,
                 "client_secret": seed.HARVEST_CLIENT_SECRET,
             },
-            timeout=5,
+            timeout=30,
         ).status_code
 
     assert ask() == 200

@@ -71,7 +71,7 @@ def token_error(sandbox, *, secret=seed.PORTAL_CLIENT_SECRET, **form) -> int:
         f"{sandbox.url}/auth/v2/oauth2/token",
         data=form,
         auth=(seed.PORTAL_CLIENT_ID, secret),
-        timeout=10,
+        timeout=30,
     )
     return answer.status_code
 
@@ -186,7 +186,7 @@ def test_the_code_of_a_429(sandbox, sign_in):
     headers = {"Authorization": f"Bearer {token['access_token']}"}
     answers = [
         requests.get(
-            f"{sandbox.url}/transfer/v0.10/bookmark_list", headers=headers, timeout=10
+            f"{sandbox.url}/transfer/v0.10/bookmark_list", headers=headers, timeout=30
         )
         for _ in range(12)
     ]
@@ -329,7 +329,7 @@ def test_plain_https(sandbox, sign_in):
     def ask(method="GET", server=seed.RESEARCH, **options) -> requests.Response:
         headers = {"Authorization": f"Bearer {tokens[server]['access_token']}"}
         headers |= options.pop("headers", {})
-        return requests.request(method, url, headers=headers, timeout=10, **options)
+        return requests.request(method, url, headers=headers, timeout=30, **options)
 
     part = {"Range": "bytes=0-2"}
     assert ask(headers=part).status_code == 206
@@ -355,7 +355,7 @@ def test_plain_https(sandbox, sign_in):
     script = requests.get(
         url,
         headers={"X-Requested-With": "XMLHttpRequest"},
-        timeout=10,
+        timeout=30,
         allow_redirects=False,
     )
     assert script.is_redirect
