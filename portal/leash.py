@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import IO
 
 #: how long the leash itself may need beyond the patience it has with the program
 MARGIN_SECONDS = 5.0
+#: how long those that a program left in its group may take to be gone once killed
+DEATH_SECONDS = 2.0
 
 
 class Leashed:
@@ -117,7 +120,7 @@ def _hold(stop_signal: int, patience_seconds: float, user: str, *command: str) -
         status = program.wait()
         return status if status >= 0 else 128 - status
     finally:
-        _kill_group(program.pid)
+        _end_group(program.pid)
 
 
 def _stop_when_told(
@@ -134,6 +137,18 @@ def _stop_when_told(
 def _kill_group(group: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
+
+
+def _end_group(group: int) -> None:
+    """Kills the group and waits until it is gone: to die takes a moment on a busy
+    machine. Not for ever, for there may be nobody who reaps what has died.
+    """
+    _kill_group(group)
+    give_up_at = time.monotonic() + DEATH_SECONDS
+    with suppress(ProcessLookupError):
+        while time.monotonic() < give_up_at:
+            os.killpg(group, 0)
+            time.sleep(0.005)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """What runs on this machine, for tests that must leave nothing running."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # it has no stubs here
 
@@ -20,6 +21,18 @@ def naming(text: str | Path) -> list[psutil.Process]:
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             if str(text) in " ".join([*process.cmdline(), *process.environ().values()]):
                 found.append(process)
+    return found
+
+
+def connections_of(processes: Iterable[psutil.Process], kind: str) -> list[Any]:
+    """What they hold open, those left out that have ended meanwhile.
+
+    :param kind: ``tcp``, ``inet``, … of psutil
+    """
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            found += process.net_connections(kind)
     return found
 
 

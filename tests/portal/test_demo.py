@@ -12,7 +12,7 @@ import psutil  # type: ignore[import-untyped]  # it has no stubs here
 import pytest
 
 from portal import demo
-from tests.portal.processes import eventually, naming
+from tests.portal.processes import connections_of, eventually, naming
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,8 +72,7 @@ def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
 def listening_ports(processes: list[psutil.Process]) -> set[int]:
     return {
         connection.laddr.port
-        for process in processes
-        for connection in process.net_connections("tcp")
+        for connection in connections_of(processes, "tcp")
         if connection.status == "LISTEN"
     }
 
@@ -177,6 +176,9 @@ def test_a_process_that_dies_is_named_and_ends_the_demo(start, folder):
         for found in naming(folder / "demo" / "beat")
         if "leash.py" not in " ".join(found.cmdline())
     )
+
+    beat_log = folder / "demo" / "logs" / "beat.log"
+    assert eventually(lambda: "Starting..." in beat_log.read_text())
 
     beat.kill()
 

@@ -14,7 +14,7 @@ import redis
 
 from portal import embedded
 from portal.embedded import Embedded, EmbeddedError, laptop_secrets
-from tests.portal.processes import eventually, naming
+from tests.portal.processes import connections_of, eventually, naming
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,11 +78,7 @@ def test_both_servers_answer(folder):
 
 def test_no_server_listens_on_a_port(folder):
     with Embedded(folder, throw_away=True):
-        connections = [
-            connection
-            for process in naming(folder)
-            for connection in process.net_connections("inet")
-        ]
+        connections = connections_of(naming(folder), "inet")
 
     assert connections == []
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from portal import leash
 from portal.supervisor import NotReady, ProgramFailed, Supervisor
 from tests.portal.processes import eventually, naming
 
@@ -177,13 +178,33 @@ def test_a_killed_supervisor_leaves_no_port(supervised, tmp_path):
         connect(tmp_path)
 
 
+def test_what_was_killed_is_waited_for(monkeypatch):
+    """A group is there for a while after the signal that ends it."""
+    asked = []
+
+    def killpg(group, number):
+        asked.append(number)
+        if len(asked) == 4:
+            raise ProcessLookupError
+
+    monkeypatch.setattr("os.killpg", killpg)
+    leash._end_group(2**22 + 1)
+    assert asked == [signal.SIGKILL, 0, 0, 0]
+
+
+def test_what_nobody_reaps_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr("os.killpg", lambda group, number: None)
+    monkeypatch.setattr(leash, "DEATH_SECONDS", 0.01)
+    leash._end_group(2**22 + 1)
+
+
 def test_a_terminated_leash_keeps_its_program(tmp_path):
     with Supervisor(tmp_path, tmp_path / "logs") as supervisor:
         program = supervisor.start("steady", command(PORT_HOLDER, tmp_path))
         assert eventually((tmp_path / "port").exists)
-        (leash,) = (p for p in naming(tmp_path) if "leash.py" in str(p.cmdline()))
+        (hold,) = (p for p in naming(tmp_path) if "leash.py" in str(p.cmdline()))
 
-        leash.terminate()
+        hold.terminate()
 
         connect(tmp_path)  # which ends it
         assert eventually(lambda: program.status() == 0)
