@@ -7,8 +7,13 @@ tests of other modules.
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.site import running_browser, running_site, sign_in
+
+#: only what never comes is waited for so long
+LIMIT_MS = 60_000
+expect.set_options(timeout=LIMIT_MS)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def open_page(chromium):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(LIMIT_MS)
         page.on("dialog", lambda dialog: (bad.append(dialog.message), dialog.dismiss()))
         page.on("pageerror", lambda error: bad.append(str(error)))
         page.on(

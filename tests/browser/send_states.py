@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 from playwright.sync_api import Locator, Page
@@ -28,10 +28,28 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
 
-def add_rule(page: Page, number: int, what: str, name: str) -> None:
+def one_more_rule(page: Page) -> None:
+    """What is written before the scripts are there is not previewed."""
     button(page, "Add a rule").click()
+    page.wait_for_load_state()
+
+
+def add_rule(page: Page, number: int, what: str, name: str) -> None:
+    one_more_rule(page)
     page.get_by_label(f"What rule {number} does").select_option(label=what)
     page.get_by_label(f"Names of rule {number}").fill(name)
+
+
+def see_what_it_found(
+    page: Page, press: Callable[[Locator], None] = Locator.click
+) -> None:
+    """Of a dry run. There is nothing to press where it ended before its page came."""
+    shows = page.get_by_role("link", name="Show what it found")
+    found = page.get_by_text("To be copied").first
+    shows.or_(found).first.wait_for()
+    if shows.count():
+        press(shows)
+    found.wait_for()
 
 
 def fill_table(page: Page) -> None:
@@ -64,7 +82,7 @@ def states(page: Page, site: Site) -> Iterator[str]:
     unfold(page, "What of a folder")
     add_rule(page, 1, "Leave out files", "*")
     page.locator("#filter-preview").get_by_text("README.md").wait_for()
-    button(page, "Add a rule").click()
+    one_more_rule(page)
     page.get_by_label("Names of rule 2").fill("a/b")
     page.get_by_label("Which files to copy").focus()
     for words in ("Deleting", "Mail from", "Keep these"):
@@ -74,8 +92,7 @@ def states(page: Page, site: Site) -> Iterator[str]:
     button(page, "Remove rule 2").click()
     page.get_by_label("Names of rule 2").wait_for(state="detached")
     button(page, "Dry run").click()
-    page.get_by_role("link", name="Show what it found").click(timeout=60_000)
-    page.get_by_text("To be copied").first.wait_for()
+    see_what_it_found(page)
     yield "dry-run"
     page.goto(f"{site.url}/transfers/templates/")
     yield "templates"

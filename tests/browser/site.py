@@ -145,6 +145,13 @@ def sign_in(page: Page, site: Site, username: str, start: str = "/") -> None:
     allow(page, site, username)
 
 
+def settled(page: Page) -> None:
+    """The page is whole, its scripts have run, and every folder has become a grid."""
+    page.wait_for_load_state()
+    unmade = page.locator("form[data-grid-form]:not(.is-live)")
+    unmade.first.wait_for(state="detached")
+
+
 def allow(page: Page, site: Site, username: str = "ada") -> None:
     """Says yes at Globus, and is back in the portal."""
     page.wait_for_url(f"{site.sandbox.url}/**")

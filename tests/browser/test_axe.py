@@ -8,6 +8,7 @@ from __future__ import annotations
 from axe_playwright_python.base import AXE_SCRIPT
 
 from tests.browser.admin_pages import admin_pages
+from tests.browser.site import settled
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 #: Not ``Axe().run()``: that sends half a megabyte of script each time, and brings back
@@ -20,6 +21,7 @@ VIOLATIONS = """async (rules) => {
 
 def problems(page):
     """``rule: the first elements that break it``, a line each."""
+    settled(page)
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     found = page.evaluate(VIOLATIONS, RULES)

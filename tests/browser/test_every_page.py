@@ -64,7 +64,6 @@ def id_in(page, pattern):
 @pytest.fixture
 def ada(page_of, site):
     page = page_of("ada")
-    page.set_default_timeout(60_000)
     upload = f"/collections/{seed.RESEARCH}/upload/?path=/home/ada/"
     page.goto(site.url + upload)
     give_consent(page, site)
@@ -82,7 +81,6 @@ def test_a_researchers_pages(ada, site):
 
 def test_a_researchers_pages_as_staff_see_them(page_of, site):
     page = page_of("grace")
-    page.set_default_timeout(60_000)
     consent_to_research(page, site, "grace")
     assert wrong_on(page, site, pages.OF_BOTH) == {}
 
@@ -121,7 +119,6 @@ def test_the_pages_about_what_is_picked(ada, site):
 
 def test_the_pages_of_who_shares(page_of, site):
     page = page_of("grace")
-    page.set_default_timeout(60_000)
     page.goto(f"{site.url}/collections/{seed.SHARED}/sharing/")
     made = {"rule": id_in(page, r"/sharing/([0-9a-f-]{36})/")}
     assert wrong_on(page, site, pages.MANAGER, **made) == {}

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from sandbox import seed
-from tests.browser.site import allow, give_consent
+from tests.browser.site import allow, give_consent, settled
 from tests.browser.test_axe import problems
-from tests.browser.test_browser import look, send_on, watch_to_the_end
+from tests.browser.test_browser import choose, look, send_on, watch_to_the_end
 
 CAMPAIGN = "/projects/spring-campaign/"
 RUN = f"{CAMPAIGN}runs/2026-03-01/"
@@ -52,7 +52,7 @@ def focused(page):
     )
 
 
-def until(page, looks_right, most=200):
+def until(page, looks_right, most=600):
     """Looks again and again; the content policy keeps Playwright from doing so."""
     for _ in range(most):
         if looks_right():
@@ -114,6 +114,7 @@ def test_two_panes_and_a_transfer_by_dragging(page_of, site):
     assert page.get_by_label("Folder", exact=True).input_value() == "/Documents/"
 
     page.goto(site.url + two("/Documents/", "/Documents/figures/"))
+    settled(page)
     page.locator("#origin").get_by_label("Select paper.tex").check()
     page.locator("#origin").get_by_role("button", name="Transfer…").click()
     page.get_by_text("1 item picked").wait_for()
@@ -124,6 +125,7 @@ def test_two_panes_and_a_transfer_by_dragging(page_of, site):
 def test_panes_move_on_their_own_swap_and_close(page_of, site):
     page = page_of("ada")
     page.goto(site.url + two("/Documents/figures/", "/"))
+    settled(page)
     page.locator("#origin").get_by_label("Select plot.csv").check()
     grid(page, "destination").get_by_role("link", name="Documents").click()
     cell(page.locator("#destination"), "paper.tex").wait_for()
@@ -238,6 +240,8 @@ def test_many_rows_are_a_window(page_of, site, many):
     until(page, lambda: "000000" in focused(page))
     page.mouse.move(400, 600)
     page.mouse.wheel(0, 60_000)
+    scroll = page.locator("#origin .grid-scroll")
+    until(page, lambda: scroll.evaluate("each => each.scrollTop") >= 59_999)
     page.get_by_role("gridcell", name=re.compile("^file-0014..")).first.wait_for()
     page.keyboard.press("ArrowDown")  # goes on from where the focus was
     until(page, lambda: "000001" in focused(page))
@@ -254,7 +258,7 @@ def test_what_is_selected_survives_order_filter_and_scrolling(page_of, site, man
     assert summary(page) == "3 selected, 3.0 KiB"
     page.get_by_label("Filter by name").fill("00000?.dat")
     cell(page, "file-002499.dat").wait_for(state="detached")
-    assert page.get_by_text("Nothing here fits the filter").is_visible()
+    page.get_by_text("Nothing here fits the filter").wait_for()
     page.get_by_label("Filter by name").fill("*00000?.dat")
     cell(page, "file-000009.dat").wait_for()
     assert page.get_by_label("Select file-000004.dat").is_checked()
@@ -268,7 +272,7 @@ def test_what_is_selected_survives_order_filter_and_scrolling(page_of, site, man
     page.get_by_role("button", name="Delete…").click()
     page.get_by_role("heading", name="Delete 2,499 entries?").wait_for()
     page.get_by_role("button", name="Delete").click()
-    assert page.get_by_text("Write 2499 to say that you mean it").is_visible()
+    page.get_by_text("Write 2499 to say that you mean it").wait_for()
     page.get_by_label("Write 2499").fill("2499")
     page.get_by_role("button", name="Delete").click()
     page.get_by_text("Succeeded", exact=True).wait_for()
@@ -284,11 +288,11 @@ def test_a_large_selection_is_sent_as_one(page_of, site, many):
     page.get_by_text("400 items picked").wait_for()
     page.get_by_label("Find the collection").fill("research storage")
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Example University Research").click()
+    choose(page, "Example University Research")
     page.get_by_label("Folder", exact=True).fill("/home/ada/many/")
     send_on(page, site)
     watch_to_the_end(page)
-    assert page.get_by_text("400 of 400").is_visible()
+    page.get_by_text("400 of 400").wait_for()
 
 
 def test_without_script_everything_works_page_by_page(page_of, site):
@@ -298,29 +302,29 @@ def test_without_script_everything_works_page_by_page(page_of, site):
     page.get_by_role("link", name="Size").click()
     page.get_by_label("Filter by name").fill("*1*")
     page.get_by_role("button", name="Filter").click()
-    assert page.get_by_text("89 of 170 entries fit").is_visible()
+    page.get_by_text("89 of 170 entries fit").wait_for()
     page.goto(site.url + at("/paged/"))
     page.get_by_role("link", name="More").click()
     page.get_by_label("Select file-000160.dat").check()
     page.get_by_role("button", name="Rename").click()
     page.get_by_label("New name").fill("renamed.dat")
     page.get_by_role("button", name="Rename").click()
-    assert page.get_by_text("It has its new name").is_visible()
+    page.get_by_text("It has its new name").wait_for()
     assert "origin_offset=150" in page.url
     page.get_by_role("button", name="New folder").click()
     page.get_by_label("Name").fill("inner")
     page.get_by_role("button", name="Make the folder").click()
-    assert page.get_by_text("The folder is made").is_visible()
+    page.get_by_text("The folder is made").wait_for()
     page.goto(site.url + at("/paged/"))
     page.get_by_role("button", name="New folder").click()
     page.get_by_label("Name").fill("inner")
     page.get_by_role("button", name="Make the folder").click()
-    assert page.get_by_text("There is something with this name already").is_visible()
+    page.get_by_text("There is something with this name already").wait_for()
     page.get_by_role("link", name="Back").click()
     page.get_by_label("Select inner").check()
     page.get_by_label("Select file-000001.dat").check()
     page.get_by_role("button", name="Size").click()
-    assert page.get_by_text("Everything below was counted").is_visible()
+    page.get_by_text("Everything below was counted").wait_for()
     page.get_by_role("link", name="Back").click()
     page.get_by_label("Select file-000001.dat").check()
     page.get_by_role("button", name="Copy path").click()
@@ -329,10 +333,10 @@ def test_without_script_everything_works_page_by_page(page_of, site):
     page.get_by_role("link", name="Back").click()
     page.get_by_text("With all 171").click()
     page.get_by_role("button", name="Delete all…").click()
-    assert page.get_by_role("heading", name="Delete 171 entries?").is_visible()
+    page.get_by_role("heading", name="Delete 171 entries?").wait_for()
     page.get_by_role("link", name="Keep everything").click()
     page.get_by_role("button", name="Refresh").click()
-    assert page.get_by_text("171 entries").is_visible()
+    page.get_by_text("171 entries").wait_for()
 
 
 def test_a_consent_on_the_way_and_the_folder_appears(page_of, site):
@@ -373,6 +377,7 @@ def test_a_folder_that_changed_elsewhere_lets_the_selection_go(page_of, site):
     site.sandbox.generate(seed.LAPTOP, "/first", 3)
     page = page_of("ada")
     page.goto(site.url + at("/first/"))
+    grid(page)
     page.get_by_label("Select file-000001.dat").check()
     other = page.context.new_page()
     other.goto(site.url + at("/first/"))
@@ -432,6 +437,7 @@ def test_axe_and_our_own_eyes_find_nothing(page_of, site, width):
         at("/many/", columns="bytes,rights,user,group"),
     ):
         page.goto(site.url + address)
+        settled(page)
         for box in page.get_by_label("Select file-000001.dat").all():
             box.check()
         for scheme in ("light", "dark"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from playwright.sync_api import expect
+
 from sandbox import seed
 from tests.browser.test_axe import problems
 from tests.portal.processes import eventually
@@ -56,6 +58,7 @@ def test_the_form_works_without_script_on_a_phone(page_of, site):
 
 
 def check_all_of_it(page):
+    page.wait_for_load_state()
     page.get_by_role("button", name="Check all of it").focus()
     page.keyboard.press("Enter")
     page.get_by_text("Nothing stands in the way of this job.").wait_for()
@@ -116,7 +119,7 @@ def test_schedules_and_the_preflight_work_without_script_on_a_phone(page_of, sit
     second = page.get_by_role("group", name="Schedule 2")
     second.get_by_label("Cron line").fill("30 12 * * 6")
     page.get_by_role("button", name="Show the next ten").click()
-    assert page.locator("ol.due > li").count() == 10
+    expect(page.locator("ol.due > li")).to_have_count(10)
     check_all_of_it(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.get_by_role("button", name="Remove schedule 2").click()

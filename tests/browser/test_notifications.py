@@ -63,7 +63,7 @@ def test_several_tabs_show_each_thing_once(page_of, site):
     assert says == "“done and told” is done"
 
     page.goto(f"{site.url}/notifications/")
-    assert page.get_by_role("link", name="“done and told” is done").is_visible()
+    page.get_by_role("link", name="“done and told” is done").wait_for()
     page.get_by_role("button", name="Switch off in this browser").click()
     page.get_by_text("Switched off in this browser.").wait_for()
 
@@ -88,7 +88,7 @@ def test_the_page_works_by_keyboard_on_a_phone_and_without_script(page_of, site)
     page.keyboard.press("Enter")
     page.get_by_text("You are told in this way from now on.").wait_for()
     assert page.get_by_label("Mail", exact=True).input_value() == "digest"
-    assert page.get_by_text("This takes a browser that can do it").is_visible()
+    page.get_by_text("This takes a browser that can do it").wait_for()
     assert not page.get_by_role("button", name="Switch on").is_visible()
 
     page.get_by_label("Address").fill("http://hooks.example.org/")
@@ -105,7 +105,7 @@ def test_nothing_is_wrong_where_there_is_a_webhook(page_of, site):
     assert wrong_with(page) == []
     page.goto(f"{site.url}/notifications/")
     page.get_by_role("button", name="Send a test").click()
-    page.get_by_text("Given up").wait_for(timeout=60_000)
+    page.get_by_text("Given up").wait_for()
     assert wrong_with(page) == []
     page.get_by_role("button", name="Take it away").click()
     page.get_by_text("The webhook is gone.").wait_for()

@@ -72,7 +72,7 @@ def test_files_go_up_with_progress_and_ask_before_they_replace(uploading, site):
 
 def test_a_file_is_cancelled_and_tried_again(uploading, site):
     page = uploading()
-    site.sandbox.latency("/slow.bin", 3)
+    site.sandbox.latency("/slow.bin", 15)
     chooser = page.get_by_label("Files from your computer")
     chooser.set_input_files([file("slow.bin", bytes(1000))])
     page.get_by_role("button", name="Cancel: slow.bin").click()

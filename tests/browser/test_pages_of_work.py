@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.browser import pages
-from tests.browser.send_states import CAMPAIGN, button, form_of, unfold
+from tests.browser.send_states import (
+    CAMPAIGN,
+    button,
+    form_of,
+    see_what_it_found,
+    unfold,
+)
 from tests.browser.site import give_consent
 from tests.browser.test_browser import consent_to_research
 from tests.browser.test_every_page import id_in, wrong_on, wrong_with
@@ -16,7 +22,6 @@ from tests.browser.test_watching import GONE, RUN, send, waits_for
 @pytest.fixture
 def ada(page_of, site):
     page = page_of("ada")
-    page.set_default_timeout(60_000)
     consent_to_research(page, site)
     return page
 
@@ -62,7 +67,7 @@ def test_the_pages_around_sending(ada, site):
     button(ada, "Dry run").click()
     ada.wait_for_url(f"{site.url}/transfers/dry-runs/*/")
     made = {"trial": id_of(ada.url)}
-    ada.get_by_role("link", name="Show what it found").click()
+    see_what_it_found(ada)
     ada.goto(f"{site.url}/transfers/templates/")
     made["template"] = id_in(ada, r"/templates/([0-9a-f-]{36})/")
     assert wrong_on(ada, site, pages.OF_SENDING, **made) == {}
@@ -70,7 +75,6 @@ def test_the_pages_around_sending(ada, site):
 
 def test_the_pages_of_a_job_and_its_runs(page_of, site):
     page = page_of("grace")
-    page.set_default_timeout(60_000)
     made = {"job": id_of(open_job(page, site, "demo-list"))}
     button(page, "Run now").click()
     page.get_by_role("link", name="See the inventory").wait_for()

@@ -123,11 +123,11 @@ def test_a_collection_is_found_for_an_empty_pane(page_of, site, script):
     assert problems(page) == [] if script else True
     page.get_by_role("link", name="Choose").first.click()
     page.locator("#destination .pane-rows").wait_for()
-    assert page.locator("#origin").get_by_text("paper.tex").is_visible()
+    page.locator("#origin").get_by_text("paper.tex").wait_for()
     page.locator("#destination").get_by_title("Choose another collection").click()
     page.get_by_role("link", name="Your bookmarks").click()
     page.get_by_role("link", name="Back to the panes").click()
-    assert page.locator("#origin").get_by_text("paper.tex").is_visible()
+    page.locator("#origin").get_by_text("paper.tex").wait_for()
 
 
 def test_narrow_and_by_keys_a_collection_is_found(page_of, site):

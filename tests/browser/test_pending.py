@@ -5,18 +5,20 @@ import re
 import pytest
 
 from sandbox import seed
-from tests.browser.site import allow, give_consent, sign_in
+from tests.browser.site import allow, give_consent, settled, sign_in
 
 RUN = "/projects/spring-campaign/runs/2026-03-01/"
 PICKED = f"/files/?origin_id={seed.RESEARCH}&origin_path={RUN}"
 
 
-def pick_and_fill_in(page, site):
+def pick_and_fill_in(page, site, *, script):
     """Two things are picked, a destination and options are chosen."""
     page.goto(f"{site.url}{PICKED}&destination_id={seed.TUTORIAL_2}&destination_path=/")
     # The other pane asks for its own, which is left for later.
     if page.locator("#origin-failure").count():
         give_consent(page, site)
+    if script:
+        settled(page)
     boxes = page.locator("#origin").get_by_label(re.compile("^Select (?!all)"))
     boxes.first.wait_for()
     labels = [boxes.nth(each).get_attribute("aria-label") or "" for each in range(2)]
@@ -32,6 +34,7 @@ def pick_and_fill_in(page, site):
 
 
 def assert_form_is_whole(page, names):
+    page.wait_for_load_state()
     assert page.get_by_label("Label").input_value() == "two of <them> & more"
     assert page.get_by_label("Encrypt on the way").is_checked()
     assert not page.get_by_label("Verify checksums").is_checked()
@@ -63,7 +66,7 @@ def go_on(page, site, *, script):
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 def test_a_form_goes_on_after_a_consent_with_all_that_was_in_it(page_of, site, script):
     page = page_of("ada", java_script_enabled=script)
-    names = pick_and_fill_in(page, site)
+    names = pick_and_fill_in(page, site, script=script)
     page.get_by_role("button", name="Look into it").click()
     page.get_by_text("Globus asks for your consent").wait_for()
     give_consent(page, site)
@@ -80,7 +83,7 @@ def test_a_form_goes_on_after_a_consent_with_all_that_was_in_it(page_of, site, s
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 def test_a_form_outlives_its_session(page_of, site, script):
     page = page_of("ada", java_script_enabled=script)
-    names = pick_and_fill_in(page, site)
+    names = pick_and_fill_in(page, site, script=script)
     [session] = [each for each in page.context.cookies() if "sessionid" in each["name"]]
     page.context.clear_cookies(name=session["name"])
     page.get_by_role("button", name="Start the transfer").click()
@@ -106,7 +109,7 @@ def test_a_step_up_in_the_browser(page_of, site):
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 def test_a_form_outlives_every_cookie(page_of, site, script):
     page = page_of("ada", java_script_enabled=script)
-    names = pick_and_fill_in(page, site)
+    names = pick_and_fill_in(page, site, script=script)
     page.context.clear_cookies()
     page.get_by_role("button", name="Start the transfer").click()
     page.get_by_text("Your form is still here").wait_for()

@@ -11,6 +11,7 @@ from tests.browser.send_states import (
     button,
     fill_table,
     form_of,
+    see_what_it_found,
     states,
     unfold,
 )
@@ -54,7 +55,7 @@ def test_hostile_names_stand_in_the_preview_without_effect(page_of, site):
     assert page.locator("main img").count() == 0
     page.get_by_label("Label").fill("<svg onload=alert(1)>")
     button(page, "Dry run").click()
-    page.get_by_role("link", name="Show what it found").click(timeout=60_000)
+    see_what_it_found(page)
     page.get_by_text("<img src=x onerror=alert(1)>.txt").first.wait_for()
     assert page.locator("main img, main svg[onload]").count() == 0
 
@@ -66,11 +67,10 @@ def test_a_dry_run_is_watched_and_the_transfer_started_from_it(page_of, site):
     page.get_by_label("Label").fill("tried first")
     button(page, "Dry run").click()
     page.wait_for_url(f"{site.url}/transfers/dry-runs/*/")
-    page.get_by_role("link", name="Show what it found").click(timeout=60_000)
-    page.get_by_text("To be copied").first.wait_for()
+    see_what_it_found(page)
     button(page, "Start the transfer").click()
-    page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
-    assert page.get_by_role("heading", name="tried first").is_visible()
+    page.get_by_text("Succeeded", exact=True).first.wait_for()
+    page.get_by_role("heading", name="tried first").wait_for()
 
 
 def test_lines_and_templates_without_a_script(page_of, site):
@@ -145,7 +145,7 @@ def test_deleting_wants_the_name_typed(page_of, site):
     assert site.sandbox.requests("/v0.10/transfer") == []
     page.get_by_label("To confirm, type").fill("mirror")
     button(page, "Start the transfer").click()
-    page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
+    page.get_by_text("Succeeded", exact=True).first.wait_for()
     said = page.locator(".facts").inner_text()
     assert "Deletes what is only at the destination" in said
     there = names_once_there(page, site, "/home/ada/mirror/spring-campaign/")

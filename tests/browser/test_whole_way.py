@@ -11,6 +11,7 @@ import re
 import pytest
 
 from sandbox import seed
+from tests.browser.send_states import see_what_it_found
 from tests.browser.site import allow
 from tests.browser.test_axe import problems
 from tests.browser.test_browser import NARROW, tab_to
@@ -38,7 +39,10 @@ class Hands:
         return around.get_by_label(re.compile(f"^{name}")).and_(fields).first
 
     def write(self, name, text, within=None):
-        self.field(name, within).fill(text)
+        field = self.field(name, within)
+        field.wait_for()
+        self.page.wait_for_load_state()  # else no script sees what is written
+        field.fill(text)
 
     def choose(self, name, value):
         self.field(name).select_option(value)
@@ -107,7 +111,6 @@ WAYS = {
 def test_from_the_search_to_the_sharing(page_of, site, way):
     kind, options = WAYS[way]
     page = page_of("grace", **options)
-    page.set_default_timeout(60_000)
     site.sandbox.generate(seed.SHARED, "/full", TYPED, 10)
     hands = kind(page, site)
     script = options.get("java_script_enabled", True)
@@ -135,6 +138,7 @@ def find(hands):
     page.goto(f"{hands.site.url}/collections/?scope=all")
     hands.write("Search in names, owners and descriptions", "spring campaign")
     page.keyboard.press("Enter")
+    page.wait_for_url("**q=spring**")
     hands.link("Browse")
     page.get_by_role("heading", name=NAME).wait_for()
 
@@ -153,6 +157,7 @@ def two_panes(hands):
     page.goto(f"{hands.site.url}{at(panes=2)}")
     hands.write("Find a collection", "spring campaign", page.locator("#destination"))
     page.keyboard.press("Enter")
+    page.get_by_text("For the second pane of the files page").wait_for()
     hands.link("Choose")
     page.locator("#destination .pane-rows").wait_for()
     assert page.locator("#origin .pane-rows").count() == 1
@@ -191,15 +196,12 @@ def send(hands, script):
     hands.write("Label", "all the way")
     hands.button("Dry run")
     page.wait_for_url("**/dry-runs/*/")
-    shows = page.get_by_role("link", name="Show what it found")
-    for _ in range(0 if script else 60):
-        if shows.count() or page.get_by_text("To be copied").count():
+    for _ in range(0 if script else 180):
+        if page.get_by_text("To be copied").count():
             break
         page.wait_for_timeout(500)
         page.reload()
-    if shows.count() or script:
-        hands.press(shows)
-    page.get_by_text("To be copied").first.wait_for()
+    see_what_it_found(page, hands.press)
     hands.button("Start the transfer")
     page.wait_for_url("**/transfers/*-*/")
     ends(hands, script)
@@ -207,7 +209,7 @@ def send(hands, script):
 
 def ends(hands, script):
     page = hands.page
-    for _ in range(0 if script else 60):
+    for _ in range(0 if script else 180):
         if page.get_by_text("Succeeded", exact=True).count():
             break
         page.wait_for_timeout(500)
