@@ -138,18 +138,23 @@ function swap(fresh) {
     }
   }
   root().replaceWith(document.adoptNode(came));
-  for (const [grid, top] of kept) { grid.scroll.scrollTop = top; grid.clear(); grid.render(); }
+  for (const [grid, top] of kept) {
+    if (!grid.stamp) continue; // its rows are on their way; what is ticked counts then
+    grid.scroll.scrollTop = top;
+    grid.clear();
+    grid.render();
+  }
   for (const form of [...grids.keys()]) if (!form.isConnected) grids.delete(form);
 }
 
 function isSame(old, section, mine, theirs) {
   const grid = grids.get(mine);
-  const stamp = theirs.elements.namedItem("stamp").value;
+  const [now, stamp] = [mine, theirs].map((form) => form.elements.namedItem("stamp").value);
   const { sort, filterText, kind, hidden, columns } = theirs.dataset;
   return (
     old.dataset.collection === section.dataset.collection &&
     old.dataset.path === section.dataset.path &&
-    grid.stamp === stamp && grid.view.sort === sort && grid.view.filter === filterText &&
+    (grid.stamp || now) === stamp && grid.view.sort === sort && grid.view.filter === filterText &&
     grid.view.kind === kind && grid.hidden === hidden && mine.dataset.columns === columns
   );
 }

@@ -142,6 +142,25 @@ def test_panes_move_on_their_own_swap_and_close(page_of, site):
     assert names(page, "destination") == ["figures", "paper.tex"]
 
 
+def test_a_tick_outlives_the_other_pane_also_before_its_rows_came(page_of, site):
+    page = page_of("ada")
+    held = []
+
+    def slowly(route):
+        held.append(route) if "figures" in route.request.url else route.continue_()
+
+    page.route("**/files/rows/**", slowly)
+    page.goto(site.url + two("/Documents/figures/", "/"))
+    page.locator("#origin").get_by_label("Select plot.csv").check()
+    grid(page, "destination").get_by_role("link", name="Documents").click()
+    cell(page.locator("#destination"), "paper.tex").wait_for()
+    for route in held:
+        route.continue_()
+    grid(page)
+    assert summary(page).startswith("1 selected")
+    assert page.locator("#origin").get_by_label("Select plot.csv").is_checked()
+
+
 def test_enter_on_a_file_shows_it_or_says_why_not(page_of, site):
     page = page_of("ada")
     page.goto(site.url + at("/Documents/"))
