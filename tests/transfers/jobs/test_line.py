@@ -536,7 +536,10 @@ def redis_client():
         yield client
 
 
-def test_a_worker_goes_on_with_the_next_without_a_message(sandbox, account, messages):
+def test_a_worker_goes_on_with_the_next_without_a_message(
+    sandbox, account, messages, monkeypatch
+):
+    monkeypatch.setattr(runs, "GO_ON_SECONDS", 600.0)  # however long a run takes here
     asked = ask(side_by_side(account, source_path="/sensors/"), 3)
     sent = len(messages())
     runs.execute_next(asked[0].pk)
