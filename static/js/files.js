@@ -113,6 +113,7 @@ const page = {
       history.pushState(null, "", options ? response.url : address);
     }
     swap(fresh);
+    remembered.shows();
     await setUp();
     focusOn(side, from);
     const rows = gridOf(pane(side));

@@ -18,7 +18,7 @@ function arrived() {
 
 /** Of each side: where, of which listing, and what, as ``Grid.remembered`` says it. */
 export function remembering(grids) {
-  let from = arrived(), waiting;
+  let from = arrived(), waiting, left = false;
 
   const picked = () => {
     const found = {};
@@ -39,11 +39,14 @@ export function remembering(grids) {
     keep(now = false) {
       clearTimeout(waiting);
       from = null;
+      if (left) return;
       if (now) put();
       else waiting = setTimeout(put, 250);
     },
     /** The entry of the history is another one already: what is picked is not its. */
-    forget() { clearTimeout(waiting); },
+    forget() { clearTimeout(waiting); left = true; },
+    /** The page of the entry is shown: what is picked is its again. */
+    shows() { left = false; },
     /** The session is over: the page is left by us, for a sign-in. */
     take() {
       sessionStorage.setItem(AWAY, JSON.stringify({ person: person(), here: here(), picked: picked() }));

@@ -67,6 +67,28 @@ def test_back_from_a_folder_too(page_of, site):
     assert "figures" not in page.url
 
 
+def test_back_before_the_folder_had_come(page_of, site):
+    """Its rows come while the page of the one before is on its way."""
+    page = page_of("ada")
+    page.clock.install()
+    page.goto(site.url + at("/Documents/"))
+    grid(page)
+    pick(page, "paper.tex")
+    rows, pages = [], []
+    page.route("**/files/rows/**figures**", lambda route: rows.append(route))
+    cell(page, "figures").get_by_role("link").click()
+    until(page, lambda: rows)
+    page.route("**/files/?**", lambda route: pages.append(route))
+    page.go_back()
+    until(page, lambda: pages)
+    rows[0].continue_()
+    cell(page, "plot.csv").wait_for()
+    page.clock.fast_forward(1_000)  # all that is put off is done
+    pages[0].continue_()
+    cell(page, "paper.tex").wait_for()
+    until(page, lambda: summary(page).startswith("1 selected"))
+
+
 def test_not_when_the_folder_is_another_one_meanwhile(page_of, site, many):
     page = page_of("ada")
     many(page, 3)
