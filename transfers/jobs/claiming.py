@@ -7,11 +7,14 @@ the next, so that whoever counts the same things waits for as short as can be.
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import audit
@@ -29,6 +32,11 @@ logger = logging.getLogger(__name__)
 
 #: runs that are looked at before a worker goes away without one
 MOST_TRIES = 8
+#: One thread of a process claims at a time: more would wait for each other at the
+#: database, with a connection each. Should one take longer than this, the next goes
+#: ahead.
+TURN_SECONDS = 1.0
+_turn = threading.Lock()
 
 #: Whose turn it is, of those service accounts for which nobody else counts just now.
 #: Until the transaction ends, nobody else counts what the run counts for. Only what is
@@ -86,21 +94,37 @@ class _First(NamedTuple):
 def take(run_id: UUID | None = None, *, now: datetime | None = None) -> Run | None:
     """Claims the run whose turn it is, or the one named, if it may start."""
     now = now or timezone.now()
-    for _ in range(MOST_TRIES):
-        with transaction.atomic():
-            first = _first(now, run_id)
-            if first.account is None:
-                return None
-            if first.pk is None:
-                continue  # somebody was quicker
-            if first.has_blackouts and run_id is None and _is_held_back(first.pk, now):
-                continue
-            run = _claimed(first.pk, now)
-            if run is not None:
-                if run.attempts == 1:
-                    _note_use_of_tokens(run)
-                return run
+    with _one_at_a_time():
+        for _ in range(MOST_TRIES):
+            with transaction.atomic():
+                first = _first(now, run_id)
+                if first.account is None:
+                    return None
+                if first.pk is None:
+                    continue  # somebody was quicker
+                may_wait = first.has_blackouts and run_id is None
+                if may_wait and _is_held_back(first.pk, now):
+                    continue
+                run = _claimed(first.pk, now)
+                if run is not None:
+                    if run.attempts == 1:
+                        _note_use_of_tokens(run)
+                    return run
     return None
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    is_ours = _turn.acquire(blocking=False)
+    if not is_ours:
+        if not connection.in_atomic_block:
+            connection.close()  # to the pool; others have use for it
+        is_ours = _turn.acquire(timeout=TURN_SECONDS)
+    try:
+        yield
+    finally:
+        if is_ours:
+            _turn.release()
 
 
 def _first(now: datetime, run_id: UUID | None) -> _First:

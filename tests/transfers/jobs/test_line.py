@@ -659,6 +659,61 @@ def waits_for_a_lock():
         return cursor.fetchone() == (1,)
 
 
+class Turn:
+    """A lock that says when somebody waits for it."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self.waits = threading.Event()
+
+    def acquire(self, blocking=True, timeout=-1):
+        if blocking:
+            self.waits.set()
+        return self._lock.acquire(blocking, timeout)
+
+    def release(self):
+        self._lock.release()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_of_a_process_claim_one_after_the_other(account, monkeypatch):
+    asked = ask(side_by_side(account), 2)
+    turn = Turn()
+    monkeypatch.setattr(claiming, "_turn", turn)
+    monkeypatch.setattr(claiming, "TURN_SECONDS", 60.0)
+    found = []
+
+    def claim():
+        connection.ensure_connection()
+        found.append(claiming.take())
+        connection.close()
+
+    thread = threading.Thread(target=claim)
+    before = connections_in_use()
+    with claiming._one_at_a_time():
+        thread.start()
+        assert turn.waits.wait(60)
+        assert found == []
+        assert connections_in_use() == before, "who waits gives its own back"
+    thread.join()
+    assert found == asked[:1]
+
+
+def connections_in_use():
+    pool = connection.pool
+    figures = pool.get_stats() if pool else {}
+    return figures.get("pool_size", 0) - figures.get("pool_available", 0)
+
+
+def test_a_claim_that_takes_long_holds_nobody_up(account, monkeypatch):
+    (asked,) = ask(side_by_side(account), 1)
+    monkeypatch.setattr(claiming, "TURN_SECONDS", 0.01)
+    with claiming._one_at_a_time():
+        assert claiming.take() == asked
+        assert claiming._turn.locked()
+    assert not claiming._turn.locked()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_run_that_somebody_else_has_in_hand_is_not_waited_for(account):
     """It is locked, say by somebody who stops it; the line goes on once it is free."""
