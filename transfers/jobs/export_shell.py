@@ -8,7 +8,7 @@ from typing import Any
 
 from transfers import submission
 from transfers.jobs.export_comment import comment, zone_of
-from transfers.jobs.models import DEEPEST, Job
+from transfers.jobs.job_model import DEEPEST, Job
 from transfers.jobs.path_fields import pieces
 from transfers.shell_words import quoted as in_a_shell
 
