@@ -660,6 +660,7 @@ def job_form(account, **fields):
         "source_collection": seed.HARVEST,
         "source_path": "/sensors/",
         "enabled": "on",
+        "do": "save",
     } | fields
 
 
