@@ -37,8 +37,11 @@ demo: venv
 browser:
 	@sh tests/browser/install.sh
 
+# A third of the time tests wait for a browser, a worker or a server: three for two cores.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) * 3 // 2)')
+
 test: venv cli browser
-	$(PY) -m pytest -n logical --dist worksteal $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: venv
 	$(PY) -m ruff format --check .
