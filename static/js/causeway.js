@@ -98,18 +98,20 @@ function sendOnce() {
 const NO_ANSWER = "The portal did not answer. Nothing that stands here is lost; please try again.";
 // Not you, not this form, not there: what a page of its own says, and how to go on
 const FOR_A_PAGE = [401, 403, 404];
+const LATER = "This could not be looked at. Nothing that stands here is lost: go on, and the next page says why.";
 
-/** A button that fetches a part of its page is never pressed in vain.
+/** A part of a form that is fetched never stays out in silence.
  *
- * Where the sign-in, the form's token or the thing itself has gone, the whole form is sent
- * as it is without script: its page keeps what was filled in. What may work in a minute is
- * said beside the button, and the form stays.
+ * Where the sign-in, the form's token or the thing itself has gone, a button sends the whole
+ * form as it does without script: its page keeps what was filled in. What may work in a
+ * minute is said beside the button, or below what looks while somebody writes.
  */
 function unanswered() {
-  const failed = ({ detail: { elt: button, xhr } }) => {
-    if (!button.isConnected || !button.form || button.type !== "submit") return;
-    if (FOR_A_PAGE.includes(xhr.status)) button.form.requestSubmit(button);
-    else sayBeside(button, wordsOf(xhr.responseText));
+  const failed = ({ detail: { elt, xhr } }) => {
+    if (!elt.isConnected || !elt.matches("[hx-post]")) return;
+    const needsPage = FOR_A_PAGE.includes(xhr.status);
+    if (needsPage && elt.type === "submit") elt.form.requestSubmit(elt);
+    else sayBeside(elt, needsPage ? LATER : wordsOf(xhr.responseText));
   };
   document.addEventListener("htmx:sendError", failed);
   // Not "responseError": a button may still be switched off then, and a form that is sent

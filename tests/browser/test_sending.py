@@ -44,6 +44,28 @@ def test_rules_are_previewed_while_they_are_written(page_of, site):
     assert page.get_by_label("Names of rule 2").count() == 0
 
 
+def test_a_preview_that_does_not_come_is_said_below_the_rules(page_of, site):
+    page = page_of("ada")
+    consent_to_research(page, site)
+    page.goto(site.url + form_of(CAMPAIGN))
+    unfold(page, "What of a folder goes along")
+    page.route("**/transfers/new/preview/", lambda route: route.abort())
+    add_rule(page, 1, "Leave out files", "*")
+    page.get_by_role("alert").get_by_text("The portal did not answer.").wait_for()
+    page.unroute("**/transfers/new/preview/")
+
+    page.get_by_label("Names of rule 1").fill("*.md")
+    left_out = page.locator("#filter-preview").get_by_role("list", name="Left out")
+    left_out.get_by_text("README.md").wait_for()
+    assert page.get_by_role("alert").count() == 0
+
+    page.context.clear_cookies()
+    page.get_by_label("Names of rule 1").fill("*.txt")
+    said = page.get_by_role("alert").get_by_text("the next page says why")
+    said.wait_for()
+    assert page.get_by_label("Names of rule 1").input_value() == "*.txt"
+
+
 def test_hostile_names_stand_in_the_preview_without_effect(page_of, site):
     page = page_of("ada")  # ``open_page`` fails on any dialog
     consent_to_research(page, site)
