@@ -120,6 +120,7 @@ def _take_names(transfer: Transfer, document: Mapping[str, Any]) -> None:
 
 
 def _take_times(transfer: Transfer, document: Mapping[str, Any]) -> None:
+    transfer.deadline_before = transfer.deadline
     for name, key in (
         ("requested_at", "request_time"),
         ("completed_at", "completion_time"),
@@ -198,6 +199,7 @@ _MOVING = (
     "bytes_transferred",
     "subtasks_succeeded",
 )
+_BEFORE = "deadline_before"
 _settled = itemgetter(*(name for name in _WRITTEN if name not in _MOVING))
 
 
@@ -230,18 +232,29 @@ def _write(transfers: Iterable[Transfer], names: Sequence[str]) -> None:
 
 
 def _as_json(transfer: Transfer, names: Sequence[str]) -> dict[str, Any]:
-    return {"id": transfer.pk} | {name: getattr(transfer, name) for name in names}
+    return {name: getattr(transfer, name) for name in ("pk", _BEFORE, *names)}
 
 
 def _update_statement(names: Sequence[str]) -> str:
-    """Nothing but names of our own columns and types is written into it."""
+    """Nothing but names of our own columns and types is written into it.
+
+    A deadline that somebody changed while Globus was asked stays: what Globus said of
+    it is from before.
+    """
     meta = Transfer._meta
     types = {name: meta.get_field(name).db_type(connection) for name in names}
     columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
-    assignments = ", ".join(f"{name} = news.{name}" for name in names)
+    values = {name: f"news.{name}" for name in names}
+    if "deadline" in values:
+        values["deadline"] = (
+            f"CASE WHEN row.deadline IS NOT DISTINCT FROM news.{_BEFORE} "
+            "THEN news.deadline ELSE row.deadline END"
+        )
+    assignments = ", ".join(f"{name} = {value}" for name, value in values.items())
     watched = ", ".join(f"'{status}'" for status in Transfer.AT_GLOBUS)
     return (
         f"UPDATE {meta.db_table} AS row SET {assignments} "  # noqa: S608 - own names only
-        f"FROM jsonb_to_recordset(%s::jsonb) AS news(id uuid, {columns}) "
-        f"WHERE row.id = news.id AND row.status IN ({watched})"
+        f"FROM jsonb_to_recordset(%s::jsonb) "
+        f"AS news(pk uuid, {_BEFORE} timestamptz, {columns}) "
+        f"WHERE row.id = news.pk AND row.status IN ({watched})"
     )

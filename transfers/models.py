@@ -258,6 +258,8 @@ class Transfer(models.Model):
     requested_at = models.DateTimeField("accepted by Globus at", null=True)
     completed_at = models.DateTimeField("completed at Globus at", null=True)
     deadline = models.DateTimeField(null=True)
+    #: what stood there when Globus was asked; not stored
+    deadline_before: datetime | None = None
 
     objects = TransferQuerySet.as_manager()
 

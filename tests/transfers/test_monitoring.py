@@ -533,6 +533,32 @@ def test_an_end_is_never_taken_back(emmy):
     assert fresh(transfer).status == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_deadline_changed_while_globus_is_asked_stays(globus, emmy, known):
+    transfer = make_transfer(emmy, status="ACTIVE", deadline=NOW)
+    changed = datetime(2098, 12, 30, tzinfo=UTC)
+    before = [task(transfer)] if known else []
+
+    def meanwhile(request):
+        Transfer.objects.filter(pk=transfer.pk).update(deadline=changed)
+        body = {"DATA_TYPE": "task_list", "total": len(before), "DATA": before}
+        return 200, {"Content-Type": "application/json"}, json.dumps(body)
+
+    globus.answers("GET", "task_list", meanwhile)
+    missing = {"code": "ClientError.NotFound", "message": "No such task"}
+    globus.says("GET", f"task/{transfer.task_id}", status=404, json=missing)
+    poll(emmy)
+    assert fresh(transfer).checked_at == NOW
+    assert transfer.deadline == changed
+
+
+def test_a_deadline_changed_elsewhere_is_taken_over(globus, emmy):
+    transfer = make_transfer(emmy, status="ACTIVE", deadline=NOW)
+    lists(globus, [task(transfer, deadline="2026-05-09T10:00:00+00:00")])
+    poll(emmy)
+    assert fresh(transfer).deadline == datetime(2026, 5, 9, 10, tzinfo=UTC)
+
+
 def test_the_pace_follows_what_moves(globus, emmy):
     transfer = make_transfer(emmy, status="ACTIVE")
     lists(globus, [task(transfer)])
