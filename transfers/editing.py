@@ -7,8 +7,17 @@ from typing import Any
 
 from globus_sdk import TransferClient
 
-from portal.globus.errors import globus_errors
+from portal.globus.errors import PortalError, globus_errors
 from transfers.models import Transfer
+
+
+class BeingSent(PortalError):
+    title = "It is being sent right now"
+    advice = (
+        "It is on its way to Globus as it was, so nothing was changed. "
+        "Try again in a minute, when Globus has it."
+    )
+    status = 409
 
 
 def change(
@@ -23,6 +32,7 @@ def change(
     What was not sent yet is changed here; the rest at Globus first.
 
     :param deadline: nothing leaves it as it is
+    :raises BeingSent: Globus may get, or have got, the document as it was
     :raises Conflict: it has ended meanwhile
     :raises GlobusFailure: Globus did not take it
 
@@ -33,14 +43,18 @@ def change(
     if deadline is not None:
         values["deadline"] = deadline
         changes["deadline"] = as_globus_writes(deadline)
+    rows = Transfer.objects.filter(pk=transfer.pk)
     if transfer.task_id is not None:
         with globus_errors():
             client.update_task(transfer.task_id, {"DATA_TYPE": "task", **changes})
+    else:
+        rows = rows.filter(task_id=None, claimed_at=None, outcome_open=False)
     kept = {name: value for name, value in changes.items() if value is not None}
     document = {**transfer.document, **kept}
     if not label:
         document.pop("label", None)
-    Transfer.objects.filter(pk=transfer.pk).update(document=document, **values)
+    if not rows.update(document=document, **values):
+        raise BeingSent
     transfer.refresh_from_db()
 
 

@@ -416,6 +416,26 @@ def test_what_was_not_sent_yet_is_changed_here(browser, owner, sandbox):
     assert "DATA" in transfer.document
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"status": "NEW", "claimed_at": NOW},
+        {"status": "NEW", "outcome_open": True},
+        {"status": "WAITING", "outcome_open": True},
+    ],
+)
+def test_what_globus_may_get_as_it_was_is_not_said_to_be_changed(browser, owner, state):
+    transfer = make_transfer(owner, label="first", **state)
+    filled = {"label": "second", "deadline": "2099-01-15T09:30"}
+    page = text_of(browser.post(f"/transfers/{transfer.pk}/edit/", filled))
+    assert "Try again in a minute" in page
+    assert 'value="second"' in page
+    assert 'value="2099-01-15T09:30"' in page
+    transfer.refresh_from_db()
+    assert transfer.label == "first"
+    assert transfer.deadline is None
+
+
 def test_the_same_is_sent_again_once(as_ada):
     first = make_transfer(
         person("ada"),

@@ -239,14 +239,14 @@ def edit(request: SignedInRequest, pk: UUID) -> HttpResponse:
     form = TaskForm(request.POST or None, transfer=transfer)
     if request.method == "POST" and form.is_valid():
         client = transfer_client(transfer.principal)
-        editing.change(
-            client,
-            transfer,
-            label=form.cleaned_data["label"],
-            deadline=form.cleaned_data["deadline"],
-        )
-        messages.success(request, "The change is stored.")
-        return redirect("transfers:detail", pk=pk)
+        values = {name: form.cleaned_data[name] for name in ("label", "deadline")}
+        try:
+            editing.change(client, transfer, **values)
+        except editing.BeingSent as failure:
+            form.add_error(None, failure.advice)
+        else:
+            messages.success(request, "The change is stored.")
+            return redirect("transfers:detail", pk=pk)
     return render(request, "transfers/edit.html", {"form": form, "transfer": transfer})
 
 
