@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -25,9 +23,6 @@ import certifi
 import requests
 import urllib3
 from django.conf import settings
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from portal import env
 from portal.globus.errors import (
@@ -37,6 +32,7 @@ from portal.globus.errors import (
     SignInUnreachable,
     SignInUnverified,
 )
+from portal.globus.time_limit import InTimeAdapter, TimeLimit, time_limit
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +102,7 @@ def ask(
     """
     check_address(url)
     seconds = seconds_left()
-    with deadline(seconds) as limit, _session() as session:
+    with time_limit(seconds) as limit, _session() as session:
         try:
             response = session.request(
                 method,
@@ -179,7 +175,7 @@ def _read(response: requests.Response) -> bytes:
     return bytes(body)
 
 
-def _failure(err: Exception, limit: Deadline) -> SignInFailed:
+def _failure(err: Exception, limit: TimeLimit) -> SignInFailed:
     if limit.is_over or isinstance(err, requests.Timeout):
         return SignInTimedOut()
     if isinstance(err, requests.exceptions.SSLError):
@@ -187,97 +183,14 @@ def _failure(err: Exception, limit: Deadline) -> SignInFailed:
     return SignInUnreachable()
 
 
-class Deadline:
-    """Cuts the connections that it was shown when the time is over.
-
-    The timeouts of a socket are for one read each, so that a byte now and then would
-    hold a web process for ever.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.is_over = False
-        self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-
-    def start(self) -> None:
-        self._timer.start()
-
-    def stop(self) -> None:
-        self._timer.cancel()
-        with self._lock:
-            for each in self._sockets:
-                each.close()
-            self._sockets.clear()
-
-    def watch(self, connected: socket.socket) -> None:
-        # A duplicate: TLS takes the socket itself over, and closing must not race.
-        with self._lock:
-            self._sockets.append(connected.dup())
-            is_late = self.is_over
-        if is_late:
-            self._cut()
-
-    def _cut(self) -> None:
-        with self._lock:
-            self.is_over = True
-            for each in self._sockets:
-                with suppress(OSError):  # the other side was faster
-                    each.shutdown(socket.SHUT_RDWR)
-
-
-_deadline: ContextVar[Deadline] = ContextVar("deadline")
-
-
-@contextmanager
-def deadline(seconds: float) -> Iterator[Deadline]:
-    limit = Deadline(seconds)
-    token = _deadline.set(limit)
-    limit.start()
-    try:
-        yield limit
-    finally:
-        limit.stop()
-        _deadline.reset(token)
-
-
-class _Connection(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        connected = super()._new_conn()
-        _deadline.get().watch(connected)
-        return connected
-
-
-class _TLSConnection(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        connected = super()._new_conn()
-        _deadline.get().watch(connected)
-        return connected
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
-_POOLS = {"http": _Pool, "https": _TLSPool}
-
-
-class _Adapter(HTTPAdapter):
+class _Adapter(InTimeAdapter):
     """Connections that end in time, and that trust what this process trusts."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, ssl_context=_tls())
-        self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs, ssl_context=_tls())
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
+        return super().proxy_manager_for(proxy, **kwargs, ssl_context=_tls())
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Leaves the context as it is; reading the authorities anew costs 40 ms."""

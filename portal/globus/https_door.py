@@ -11,13 +11,12 @@ from __future__ import annotations
 import os
 import re
 import ssl
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from socket import SHUT_RDWR, socket
+from socket import socket
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -40,6 +39,7 @@ from portal.globus.errors import (
     Refused,
     UnexpectedAnswer,
 )
+from portal.globus.time_limit import time_limit
 
 CONNECT_SECONDS = 3.0
 #: until the head of an answer is there, however it drips (security.md R05)
@@ -377,20 +377,14 @@ class _ToCheckedAddress:
     port: int
     timeout: Any
     sock: Any
-    _line: socket | None = None
-    _was_cut = False
 
     def _new_conn(self) -> socket:
-        self._was_cut = False
         try:
-            made = connected(
+            return connected(
                 self.host, self.port, CONNECT_SECONDS, local=deployment_is_local()
             )
         except OSError as err:
             raise NewConnectionError(self, type(err).__name__) from err  # type: ignore[arg-type]
-        # A duplicate: TLS takes the socket itself over, and cutting must not race.
-        self._line = made.dup()
-        return made
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
@@ -400,34 +394,17 @@ class _ToCheckedAddress:
 
     def getresponse(self) -> Any:
         """The head within the time for it: a socket's timeout is for one read."""
-        timer = threading.Timer(self.timeout or HEAD_SECONDS, self._cut)
-        timer.daemon = True
-        timer.start()
         used = self.sock  # taken away where the server closes after this answer
-        try:
+        with time_limit(self.timeout or HEAD_SECONDS) as limit:
+            limit.watch(used)
             response = super().getresponse()  # type: ignore[misc]
-        finally:
-            timer.cancel()
-        if self._was_cut:
+        if limit.is_over:
             # What came of the head reads like a whole one.
             response.close()
             raise TimeoutError
         with suppress(OSError):  # an answer without a body, and closed by now
             used.settimeout(STALL_SECONDS)
         return response
-
-    def _cut(self) -> None:
-        line = self._line
-        self._was_cut = True
-        if line is not None:
-            with suppress(OSError):  # the other side was faster
-                line.shutdown(SHUT_RDWR)
-
-    def close(self) -> None:
-        super().close()  # type: ignore[misc]
-        if self._line is not None:
-            self._line.close()
-            self._line = None
 
 
 class _Connection(_ToCheckedAddress, HTTPConnection):
