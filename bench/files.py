@@ -55,7 +55,8 @@ def server_figures(stack: Stack) -> Iterator[Figure]:
     assert sign_in(browser, sandbox, "ada").status_code == 302
     sandbox.latency("/endpoint/*/ls", LATENCY_SECONDS)
     # On a busy machine the sandbox needs longer for a large folder than a page waits.
-    shared_transport("transfer", PAGE).http_timeout = 120
+    transport = shared_transport("transfer", PAGE)
+    transport.http_timeout = transport.total_seconds = 120
     usual = partial(usual_way, stack, token())
     yield from thousand(browser, usual)
     yield connections(browser, sandbox, usual)

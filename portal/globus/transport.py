@@ -11,18 +11,21 @@ import threading
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 from globus_sdk import config
+from globus_sdk.exc import convert_request_exception
 from globus_sdk.transport import (
     RequestsTransport,
     RetryCheckResult,
     RetryConfig,
     RetryContext,
 )
-from requests.adapters import HTTPAdapter
+from requests import ReadTimeout, Response
 from requests.utils import get_environ_proxies
 
 from portal.globus.representation import be_patient
+from portal.globus.time_limit import InTimeAdapter, time_is_over, time_limit
 
 #: connections kept per host; more threads than this wait for one
 POOL_SIZE = 64
@@ -33,10 +36,12 @@ class Patience:
     """How long to wait for Globus, and how often to try again.
 
     :ivar timeout_seconds: for connecting, and between two bytes of an answer
+    :ivar total_seconds: for all tries of a request, its turns and pauses included
     :ivar longest_wait_seconds: for the turn of its identity (``budget``)
     """
 
     timeout_seconds: float
+    total_seconds: float
     retries: int
     longest_sleep_seconds: float
     longest_wait_seconds: float
@@ -44,27 +49,63 @@ class Patience:
 
 #: someone is looking at a browser: 10 s in all at the worst (security.md R05)
 PAGE = Patience(
-    timeout_seconds=4.5, retries=1, longest_sleep_seconds=1, longest_wait_seconds=2
+    timeout_seconds=4.5,
+    total_seconds=9.5,
+    retries=1,
+    longest_sleep_seconds=1,
+    longest_wait_seconds=2,
 )
 #: someone is looking, and what is sent must not arrive twice: the SDK would repeat a
 #: request whose answer was lost
 ONCE = Patience(
-    timeout_seconds=9, retries=0, longest_sleep_seconds=0, longest_wait_seconds=2
+    timeout_seconds=9,
+    total_seconds=9.5,
+    retries=0,
+    longest_sleep_seconds=0,
+    longest_wait_seconds=2,
 )
 #: one of several looks that one page takes: a page of them waits 10 s in all, too
 GLANCE = Patience(
-    timeout_seconds=4, retries=0, longest_sleep_seconds=0, longest_wait_seconds=1
+    timeout_seconds=4,
+    total_seconds=4.5,
+    retries=0,
+    longest_sleep_seconds=0,
+    longest_wait_seconds=1,
 )
-#: a worker, within the deadline of its run
+#: a worker, within the deadline of its run, and before what it claimed runs out
 WORKER = Patience(
-    timeout_seconds=20, retries=3, longest_sleep_seconds=10, longest_wait_seconds=30
+    timeout_seconds=20,
+    total_seconds=110,
+    retries=3,
+    longest_sleep_seconds=10,
+    longest_wait_seconds=30,
 )
+
+
+class TimedTransport(RequestsTransport):
+    """Ends each request in time, however many tries it is and however they drip.
+
+    :ivar total_seconds: how long one may take
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        super().__init__(http_timeout=patience.timeout_seconds)
+        self.total_seconds = patience.total_seconds
+
+    def request(self, *args: Any, **kwargs: Any) -> Response:
+        with time_limit(self.total_seconds) as limit:
+            response = super().request(*args, **kwargs)
+        if limit.is_over:
+            # What came of a body reads like a whole one where its length is not said.
+            raise convert_request_exception(ReadTimeout())
+        return response
+
 
 _lock = threading.Lock()
-_transports: dict[tuple[int, str, Patience], RequestsTransport] = {}
+_transports: dict[tuple[int, str, Patience], TimedTransport] = {}
 
 
-def shared_transport(service: str, patience: Patience) -> RequestsTransport:
+def shared_transport(service: str, patience: Patience) -> TimedTransport:
     """The transport of this process for a service; never close it.
 
     Keyed by process id, since a connection must not be used on both sides of a fork.
@@ -88,7 +129,13 @@ def retry_config(patience: Patience) -> RetryConfig:
     )
     if not patience.retries:
         config.checks.register_check(_only_a_refused_token)
+    config.checks.register_check(_only_in_time)
     return config
+
+
+def _only_in_time(ctx: RetryContext) -> RetryCheckResult:
+    over = time_is_over()
+    return RetryCheckResult.do_not_retry if over else RetryCheckResult.no_decision
 
 
 def _only_a_refused_token(ctx: RetryContext) -> RetryCheckResult:
@@ -98,12 +145,12 @@ def _only_a_refused_token(ctx: RetryContext) -> RetryCheckResult:
     return RetryCheckResult.do_not_retry
 
 
-def _new_transport(service: str, patience: Patience) -> RequestsTransport:
-    transport = RequestsTransport(http_timeout=patience.timeout_seconds)
+def _new_transport(service: str, patience: Patience) -> TimedTransport:
+    transport = TimedTransport(patience)
     transport.user_agent = "Causeway"
     be_patient(transport)
     session = transport.session
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE, pool_block=True)
+    adapter = InTimeAdapter(pool_connections=4, pool_maxsize=POOL_SIZE, pool_block=True)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     # The proxy of a service is looked up once; per request it costs 0.4 ms.
