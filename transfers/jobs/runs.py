@@ -55,6 +55,14 @@ class JobSwitchedOff(PortalError):
     status = 409
 
 
+class JobArchived(JobSwitchedOff):
+    title = "This job is in the archive"
+    advice = (
+        "The job is in the archive, so it does not run. Somebody who may change it can "
+        "bring it back and switch it on."
+    )
+
+
 class JobDeleted(PortalError):
     title = "This job is not there any more"
     advice = "Somebody has deleted it meanwhile, so it does not run."
@@ -92,6 +100,8 @@ def start(run: Run, *, now: datetime) -> Run:
     :raises JobHeld: and nothing was stored
     :raises JobDeleted: at this moment
     """
+    if run.job.archived_at:
+        raise JobArchived
     if not run.job.enabled:
         raise JobSwitchedOff
     holds = Holds.in_force()

@@ -20,7 +20,7 @@ from tests.factories import (
     make_user,
 )
 from transfers import monitoring
-from transfers.jobs import runs
+from transfers.jobs import runs, saving
 from transfers.jobs.models import Run
 from transfers.jobs.rerunning import NotEditable, NotFinished, NothingFailed, rerun
 from transfers.jobs.settling import rows_in
@@ -138,6 +138,14 @@ def test_the_job_of_somebody_who_was_switched_off_does_not_run(service_account):
 def test_a_job_that_is_switched_off_does_not_start(service_account):
     job = make_job(service_account, enabled=False)
     with pytest.raises(runs.JobSwitchedOff):
+        runs.run_now(job, by=None)
+    assert not Run.objects.exists()
+
+
+def test_a_job_in_the_archive_does_not_start_and_says_where_it_is(service_account):
+    job = make_job(service_account)
+    saving.archive(job, by=None)
+    with pytest.raises(runs.JobSwitchedOff, match="bring it back"):
         runs.run_now(job, by=None)
     assert not Run.objects.exists()
 
