@@ -19,11 +19,14 @@ from tests.portal.processes import connections_of, eventually, naming
 ROOT = Path(__file__).parents[2]
 
 HOLDER = """
+import signal
 import sys
 from pathlib import Path
 from typing import LiteralString
 from portal.embedded import Embedded
 
+# A shell that starts the tests in the background has Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("starting", flush=True)
 servers = Embedded(Path(sys.argv[1]), throw_away=True)
 servers.start()
@@ -131,7 +134,7 @@ def test_interrupted_half_way_it_leaves_no_server(folder, holder, number):
 
     holder.send_signal(number)
 
-    holder.wait()
+    holder.wait(60)
     assert eventually(lambda: not naming(folder))
 
 
