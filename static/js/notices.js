@@ -34,7 +34,9 @@ async function fetchAndShow() {
   const told = new FormData();
   told.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
   for (const each of news) told.append("id", each.id);
-  await fetch(about.dataset.shown, { method: "POST", body: told, redirect: "manual" });
+  // Kept alive: a tab that is left in this moment must not have it told once more.
+  const form = { method: "POST", body: told, redirect: "manual", keepalive: true };
+  await fetch(about.dataset.shown, form);
 }
 
 function tell(says, tag, path) {

@@ -68,6 +68,51 @@ def test_several_tabs_show_each_thing_once(page_of, site):
     page.get_by_text("Switched off in this browser.").wait_for()
 
 
+#: Leaves the page in the very moment in which it says what it has shown.
+LEAVER = """
+const real = window.fetch;
+window.fetch = (address, options) => {
+  const answer = real(address, options);
+  if (options.method === "POST" && !localStorage.getItem("left")) {
+    localStorage.setItem("left", `kept alive: ${options.keepalive}`);
+    location.assign("/groups/");
+  }
+  return answer;
+};
+"""
+
+
+def test_what_was_shown_is_known_also_of_a_tab_that_was_left(page_of, site):
+    page = page_of("ada")
+    page.context.add_init_script(RECORDER)
+    consent_to_research(page, site)
+    wishes(page, site)
+    send(page, site, "told while leaving", RUN)
+    waits_for(page, "Succeeded")
+    news = f"{site.url}/notifications/new/"
+    expect_news(page, news, 1)
+
+    page.context.add_init_script(LEAVER)
+    page.goto(f"{site.url}/notifications/")
+    page.get_by_role("button", name="Switch on in this browser").click()
+    with page.expect_navigation(url="**/groups/"):
+        page.reload()
+    assert len(told(page)) == 1
+    # By chance it may arrive without, too.
+    assert page.evaluate("localStorage.getItem('left')") == "kept alive: true"
+    expect_news(page, news, 0)
+
+
+def expect_news(page, address, count):
+    for _ in range(240):
+        answer = page.request.get(address)
+        assert answer.status in (200, 204)
+        if (len(answer.json()["news"]) if answer.status == 200 else 0) == count:
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError(f"never {count} at {address}")
+
+
 def test_nothing_is_asked_for_before_it_is_switched_on(page_of, site):
     page = page_of("ada")
     page.context.add_init_script(RECORDER)
