@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -457,6 +458,77 @@ def test_a_late_cancellation_that_failed_can_be_asked_for_again(globus, emmy):
     transfer = send(transfer)
     assert transfer.can_be_cancelled
     assert "Cancel it again" in transfer.says
+
+
+def test_a_transfer_that_globus_takes_this_moment_is_cancelled_there(globus, emmy):
+    globus.says("POST", f"task/{TASK_ID}/cancel", json={"code": "Canceled"})
+    transfer = make_transfer(emmy, claimed_at=timezone.now())
+    wishes = []
+
+    def meanwhile(execute, sql, params, many, context):
+        """The sender is through just before the wish is written down."""
+        if "cancel_asked_at" in sql and sql.startswith("UPDATE"):
+            wishes.append(sql)
+            if len(wishes) == 2:
+                accepted(transfer)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(meanwhile):
+        transfer = cancel(transfer)
+    assert transfer.cancel_asked_at
+    assert len(globus.calls(f"task/{TASK_ID}/cancel")) == 1
+
+
+def accepted(transfer):
+    Transfer.objects.filter(pk=transfer.pk).update(
+        status="ACTIVE", submission_id=uuid4(), task_id=TASK_ID, claimed_at=None
+    )
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "A transfer with identical paths has not completed",
+        "Client has too many pending tasks",
+    ],
+)
+def test_what_globus_did_not_take_while_it_was_cancelled_does_not_wait(
+    globus, emmy, refusal
+):
+    transfer = make_transfer(emmy)
+
+    def meanwhile(request):
+        wanted = Transfer.objects.get(pk=transfer.pk)
+        assert not cancel(wanted).is_finished  # it may get there
+        body = {"code": "Conflict", "message": refusal, "resource": "/transfer"}
+        return 409, {"Content-Type": "application/json"}, json.dumps(body)
+
+    globus.gives_submission_id()
+    globus.answers("POST", "transfer", meanwhile)
+    globus.says("GET", "task_list", json={"DATA": []})
+    assert send(transfer).was_cancelled
+    assert len(globus.calls("transfer")) == 1
+
+
+def test_what_was_held_back_while_it_was_cancelled_does_not_wait(globus, emmy):
+    blocker = make_transfer(emmy, status="ACTIVE")
+    transfer = make_transfer(
+        emmy, blocked_by=blocker.task_id, blocked_at=timezone.now()
+    )
+
+    def meanwhile(execute, sql, params, many, context):
+        """A person cancels it when a worker has it in hand."""
+        result = execute(sql, params, many, context)
+        if "claimed_at" in sql and sql.startswith("UPDATE") and not wanted:
+            wanted.append(True)
+            cancel(Transfer.objects.get(pk=transfer.pk))
+        return result
+
+    wanted: list[bool] = []
+    with connection.execute_wrapper(meanwhile):
+        send(transfer)
+    assert wanted
+    assert transfer.was_cancelled
 
 
 # --- with the sandbox

@@ -46,13 +46,18 @@ def cancel(transfer_client: TransferClient, transfer: Transfer) -> None:
     """
     if _cancel_unsent(transfer) or transfer.is_finished:
         return
-    if transfer.task_id:
-        _cancel_task(transfer_client, transfer)
+    if transfer.task_id is None and _leave_to_sender(transfer):
         return
-    now = timezone.now()
+    if transfer.task_id is not None and not transfer.is_finished:
+        _cancel_task(transfer_client, transfer)
+
+
+def _leave_to_sender(transfer: Transfer) -> bool:
+    """Whether whoever sends it stops it; if not, Globus has taken it this moment."""
     open_outcome = Transfer.objects.unsent() | Transfer.objects.waiting()
-    open_outcome.filter(pk=transfer.pk).update(cancel_asked_at=now)
-    transfer.refresh_from_db()
+    noted = open_outcome.filter(pk=transfer.pk).update(cancel_asked_at=timezone.now())
+    # Whoever held it may have let go of it before that was noted.
+    return bool(_cancel_unsent(transfer) or noted)
 
 
 def cancel_wanted(transfer_client: TransferClient, transfer: Transfer) -> None:
@@ -102,7 +107,10 @@ def _cancel_task(transfer_client: TransferClient, transfer: Transfer) -> None:
 
 
 def cancel_late(transfer_client: TransferClient, transfer: Transfer) -> None:
-    """Keeps the promise of a cancellation that came before the task id was known."""
+    """Keeps the promise of a cancellation that came while it was being sent."""
+    if transfer.task_id is None:
+        _cancel_unsent(transfer)
+        return
     try:
         _cancel_task(transfer_client, transfer)
     except GlobusFailure as err:

@@ -45,16 +45,19 @@ def send(transfer_client: TransferClient, transfer: Transfer) -> None:
     """
     if not _claim(transfer):
         return
-    if _hold_back(transfer):
-        return
+    if not _hold_back(transfer):
+        _try(transfer_client, transfer)
+    if transfer.cancel_asked_at:
+        cancel_late(transfer_client, transfer)
+
+
+def _try(transfer_client: TransferClient, transfer: Transfer) -> None:
     try:
         _submit(transfer_client, transfer)
     except SameTaskRunning as err:
         note_blocked(transfer, err, blocking.find(transfer_client, transfer, err))
     except PortalError as err:
         note(transfer, err)
-    if transfer.task_id and transfer.cancel_asked_at:
-        cancel_late(transfer_client, transfer)
 
 
 def _claim(transfer: Transfer) -> bool:
