@@ -27,7 +27,7 @@ from transfers import queue, submission
 from transfers.claims import sweep_time
 from transfers.jobs import claiming, first_run, line, listing
 from transfers.jobs.beating import alive
-from transfers.jobs.checkpoints import LostClaim
+from transfers.jobs.checkpoints import LostClaim, heartbeat
 from transfers.jobs.clocks import NoSuchZone, zone_named
 from transfers.jobs.failing import fail, note
 from transfers.jobs.following import follow
@@ -226,15 +226,26 @@ def _list(run: Run) -> None:
 
 def _transfer(run: Run) -> None:
     account = run.service_account
-    transfer = run.transfer or submission.ask(
-        account, document_of(run.inputs), asked_by=run.triggered_by, run=run
-    )
+    transfer = run.transfer or _ask(run)
     submission.send(transfer_client(account, WORKER), transfer)
     run.transfer = transfer
     if transfer.status == Transfer.Status.NEW:
         _wait(run, transfer.last_error or "Another worker is sending it.", transfer)
     else:
         follow(run)
+
+
+def _ask(run: Run) -> Transfer:
+    """Stores the transfer of a run, unless somebody has stopped that meanwhile.
+
+    :raises LostClaim: somebody has, or another worker goes on with it
+    """
+    document = document_of(run.inputs)
+    with transaction.atomic():
+        heartbeat(run)  # whoever stops the run waits until its transfer is there
+        return submission.ask(
+            run.service_account, document, asked_by=run.triggered_by, run=run
+        )
 
 
 def document_of(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -288,12 +299,15 @@ def cancel(run: Run, *, by: User) -> None:
 
     :raises GlobusFailure: Globus did not take the wish
     """
+    # A worker that prepares it sees that it has lost it, before it sends anything.
+    advance(
+        run,
+        _S.CANCELLED,
+        from_states=[_S.WAITING, _S.PREPARING],
+        only_if=Sql("transfer_id IS NULL"),
+        says=f"Stopped by {by}.",
+    )
     run.refresh_from_db()
     if run.transfer is not None:
         submission.cancel(transfer_client(run.service_account), run.transfer)
         follow(run)
-        return
-    # A worker that prepares a transfer sends it in a moment; a list can be left.
-    is_list = run.inputs["kind"] == Job.Kind.LIST
-    states = [_S.WAITING, _S.PREPARING] if is_list else [_S.WAITING]
-    advance(run, _S.CANCELLED, from_states=states, says=f"Stopped by {by}.")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.clients import transfer_client
@@ -295,11 +296,23 @@ def test_a_list_is_left_by_its_worker(service_account, sandbox):
         heartbeat(run)
 
 
-def test_a_run_is_not_stopped_while_its_first_post_may_come(service_account):
-    run = make_run(make_job(service_account, kind="transfer"), state="preparing")
-    runs.cancel(run, by=make_user())
+def test_a_transfer_that_is_being_prepared_is_stopped_before_it_is_sent(
+    sandbox, service_account
+):
+    run = runs.run_now(make_job(service_account, kind="transfer"), by=None)
+
+    def meanwhile(execute, sql, params, many, context):
+        """Somebody stops it while a worker looks whether anything is in its way."""
+        if "transfers_trial" in sql and sql.startswith("INSERT"):
+            runs.cancel(Run.objects.get(pk=run.pk), by=make_user())
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(meanwhile):
+        runs.execute(run.pk)
     run.refresh_from_db()
-    assert run.state == "preparing"
+    assert states(run) == ["waiting", "preparing", "cancelled"]
+    assert not Transfer.objects.exists()
+    assert tasks(service_account) == []
 
 
 def test_a_run_whose_task_may_exist_is_stopped_once_that_is_known(
