@@ -103,9 +103,11 @@ def wake(transfers: list[UUID], *, now: datetime | None = None) -> None:
     now = now or timezone.now()
     soon = now + FIRST_TRIES_AFTER
     unsent = Transfer.objects.unsent().filter(pk__in=transfers)
-    for pk in unsent.filter(run=None, claimed_at=None).values_list("pk", flat=True):
-        Transfer.objects.unsent().filter(pk=pk).update(next_try_at=soon)
-        queue.send_transfer(pk)
+    free = unsent.filter(claimed_at=None)
+    for pk in free.filter(run=None).values_list("pk", flat=True):
+        # One that a worker has taken by now says when that one is taken for dead.
+        if free.filter(pk=pk).update(next_try_at=soon):
+            queue.send_transfer(pk)
     runs = Run.objects.filter(state=Run.State.WAITING, transfer__in=unsent)
     for pk in runs.values_list("pk", flat=True):
         Run.objects.filter(pk=pk).update(next_try_at=soon)
