@@ -13,7 +13,8 @@ function localTimes(root) {
 
 /** Says a changed state once, however often its numbers are refreshed. */
 function announce(root) {
-  const said = root.querySelector("[data-announce]")?.dataset.announce;
+  const part = root.matches("[data-announce]") ? root : root.querySelector("[data-announce]");
+  const said = part?.dataset.announce;
   if (announcer && said && announcer.textContent !== said) announcer.textContent = said;
 }
 

@@ -294,7 +294,7 @@ def test_what_is_selected_survives_order_filter_and_scrolling(page_of, site, man
     page.get_by_text("Write 2499 to say that you mean it").wait_for()
     page.get_by_label("Write 2499").fill("2499")
     page.get_by_role("button", name="Delete").click()
-    page.get_by_text("Succeeded", exact=True).wait_for()
+    page.get_by_text("Succeeded", exact=True).first.wait_for()
     page.goto(site.url + at("/many/"))
     assert names(page) == ["file-002498.dat"]
 
