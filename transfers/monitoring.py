@@ -9,10 +9,21 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import (
+    Case,
+    DateTimeField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    Value,
+    When,
+)
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from accounts.clients import transfer_client
@@ -54,6 +65,7 @@ LATELY = timedelta(hours=1)
 IDLE = timedelta(minutes=10)
 #: Globus's times are whole seconds.
 OVERLAP = timedelta(seconds=2)
+_PACE = Watch._meta.get_field("interval_seconds")
 
 
 def watch(principal: Principal, *, now: datetime | None = None) -> None:
@@ -102,7 +114,7 @@ def queue_due_polls(*, now: datetime | None = None, limit: int = 1000) -> int:
     with transaction.atomic():
         due = (
             Watch.objects.select_for_update(skip_locked=True)
-            .filter(next_poll_at__lte=now)
+            .filter(_free(now), next_poll_at__lte=now)
             .order_by("next_poll_at")[:limit]
         )
         watches = list(due)
@@ -149,10 +161,38 @@ def poll(principal: Principal, *, now: datetime | None = None) -> None:
 def _claim(principal: Principal, now: datetime) -> Watch | None:
     owner = owner_fields(principal)
     Watch.objects.get_or_create(**owner, defaults={"next_poll_at": now})
-    free = Q(claimed_at__isnull=True) | Q(claimed_at__lt=now - CLAIM_LASTS)
-    if not Watch.objects.filter(free, **owner).update(claimed_at=now):
+    if not Watch.objects.filter(_free(now), **owner).update(claimed_at=now):
         return None
     return Watch.objects.get(**owner)
+
+
+def _free(now: datetime) -> Q:
+    """Of watches that no monitor has in hand, so that a message is not in vain."""
+    return Q(claimed_at__isnull=True) | Q(claimed_at__lt=now - CLAIM_LASTS)
+
+
+def _let_go(
+    claimed: Watch, now: datetime, *, then: datetime | None, seconds: int, **facts: Any
+) -> None:
+    """A watch that was woken while this monitor asked stays awake, at its new pace.
+
+    :param then: when to ask next; nothing to sleep
+    :param seconds: the pace from then on
+    """
+    is_as_before = Q(next_poll_at=claimed.next_poll_at)
+    planned, pace = Value(then, DateTimeField()), Value(seconds, _PACE)
+    Watch.objects.filter(pk=claimed.pk, claimed_at=now).update(
+        claimed_at=None,
+        # PostgreSQL's LEAST passes over what is null.
+        next_poll_at=Case(
+            When(is_as_before, then=planned), default=Least("next_poll_at", planned)
+        ),
+        interval_seconds=Case(
+            When(is_as_before, then=pace), default=F("interval_seconds")
+        ),
+        last_polled_at=now,
+        **facts,
+    )
 
 
 def _unfinished(principal: Principal) -> list[Transfer]:
@@ -199,11 +239,11 @@ def _plan_next(
     """
     is_quick = moved or _is_watched(claimed, now)
     seconds = QUICKEST if is_quick else min(SLOWEST, claimed.interval_seconds * 2)
-    Watch.objects.filter(pk=claimed.pk, claimed_at=now).update(
-        claimed_at=None,
-        next_poll_at=now + timedelta(seconds=seconds),
-        interval_seconds=seconds,
-        last_polled_at=now,
+    _let_go(
+        claimed,
+        now,
+        then=now + timedelta(seconds=seconds),
+        seconds=seconds,
         listed_until=until or claimed.listed_until,
         last_error="",
     )
@@ -231,11 +271,11 @@ def _put_off(
     if not has_work:
         pause = max(pause, IDLE)
     with transaction.atomic():
-        Watch.objects.filter(pk=claimed.pk, claimed_at=now).update(
-            claimed_at=None,
-            next_poll_at=now + pause if has_work or _may_pass(claimed, err) else None,
-            interval_seconds=min(seconds, SLOWEST),
-            last_polled_at=now,
+        _let_go(
+            claimed,
+            now,
+            then=now + pause if has_work or _may_pass(claimed, err) else None,
+            seconds=min(seconds, SLOWEST),
             last_error=says[:500],
         )
         if has_work:

@@ -593,6 +593,40 @@ def test_a_watch_that_was_woken_meanwhile_does_not_fall_asleep(globus, emmy):
     assert watch_of(emmy).next_poll_at is not None
 
 
+@pytest.mark.parametrize("answer", [200, 403, 503])
+def test_what_is_sent_while_globus_is_asked_is_polled_at_once(globus, emmy, answer):
+    Watch.objects.create(user=emmy, next_poll_at=NOW, interval_seconds=60)
+    later = NOW + timedelta(seconds=1)
+    sent = []
+
+    def page(request):
+        if not sent:
+            sent.append(make_transfer(emmy, status="ACTIVE"))
+            monitoring.watch(emmy, now=later)
+        return answer, {"Content-Type": "application/json"}, json.dumps({"DATA": []})
+
+    globus.answers("GET", "task_list", page)
+    poll(emmy)
+    assert watch_of(emmy).next_poll_at == later
+    assert watch_of(emmy).interval_seconds == monitoring.QUICKEST
+
+
+def test_no_message_is_lost_on_a_monitor_that_is_still_at_it(globus, emmy, messages):
+    make_transfer(emmy, status="ACTIVE")
+    later = NOW + timedelta(seconds=1)
+
+    def page(request):
+        monitoring.watch(emmy, now=later)
+        assert monitoring.queue_due_polls(now=later) == 0
+        return 200, {"Content-Type": "application/json"}, json.dumps({"DATA": []})
+
+    globus.answers("GET", "task_list", page)
+    missing = {"code": "ClientError.NotFound", "message": "No such task"}
+    globus.says("GET", "task/[^/]*", status=404, json=missing)
+    poll(emmy)
+    assert monitoring.queue_due_polls(now=later) == 1
+
+
 def test_due_polls_are_shared_by_two_ticks(messages):
     people = [make_user() for _ in range(20)]
     for each in people:
