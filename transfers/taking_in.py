@@ -54,10 +54,11 @@ def take_in(transfers: Iterable[Transfer], news: News, now: datetime) -> Outcome
             inactive.append(transfer)
         if not had_trouble and (transfer.fault_since or transfer.is_paused):
             troubled.append(transfer)
-    write(other)
-    write_moves(only_moved)
+    # First: whoever sees the end goes to look at what has arrived.
     for transfer in heard:
         _forget_listings(transfer)
+    write(other)
+    write_moves(only_moved)
     history.keep_samples(moving, now)
     for transfer in inactive:
         needs.tell(transfer.principal, SignInRequired(), says=transfer.says)

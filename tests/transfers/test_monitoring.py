@@ -25,7 +25,7 @@ from tests.factories import (
     make_user,
 )
 from tests.transfers.played import query_of
-from transfers import absorbing, monitoring, taking_in, task_list
+from transfers import absorbing, keeping, monitoring, taking_in, task_list
 from transfers.jobs.models import Run
 from transfers.models import STALLED_AFTER, Transfer, Watch
 from transfers.submission import Item, document_for
@@ -550,6 +550,27 @@ def test_a_deadline_changed_while_globus_is_asked_stays(globus, emmy, known):
     poll(emmy)
     assert fresh(transfer).checked_at == NOW
     assert transfer.deadline == changed
+
+
+def test_who_sees_the_end_sees_no_listing_from_before(globus, emmy):
+    transfer = make_transfer(emmy, status="ACTIVE")
+
+    def listing():
+        return keeping.key_of(emmy.pk, "session", transfer.destination_id, "/")
+
+    before, at_the_end = listing(), []
+
+    def look(execute, sql, params, many, context):
+        if sql.startswith("UPDATE transfers_transfer"):
+            at_the_end.append(listing())
+        return execute(sql, params, many, context)
+
+    lists(globus, [task(transfer, status="SUCCEEDED")])
+    with connection.execute_wrapper(look):
+        poll(emmy)
+    assert fresh(transfer).is_finished
+    [then] = at_the_end
+    assert then != before
 
 
 def test_a_deadline_changed_elsewhere_is_taken_over(globus, emmy):
