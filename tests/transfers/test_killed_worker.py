@@ -136,10 +136,12 @@ def test_a_tick_does_not_wait_behind_the_runs(start_worker, messages):
     assert eventually(lambda: not messages()), "and it serves the runs as well"
 
 
+#: folders that are listed before the worker dies; more than a walk asks for at once
+ENOUGH = walking.AT_ONCE + 1
+
+
 def folders_read(run):
-    """More than a walk asks for at once."""
-    enough = walking.AT_ONCE + 1
-    return Inventory.objects.filter(run=run, folders_read__gte=enough).exists()
+    return Inventory.objects.filter(run=run, folders_read=ENOUGH).exists()
 
 
 def folders_listed(sandbox):
@@ -150,7 +152,8 @@ def test_r01_a_worker_killed_in_a_tree_loses_and_doubles_nothing(
     sandbox, service_account, start_worker
 ):
     made = sandbox.generate(seed.HARVEST, "/many", 30, levels=2, directories=6)
-    sandbox.latency("/ls", 0.05)
+    # The answers that come after these trickle, until the worker is dead.
+    sandbox.fault("/ls", drip_seconds=5, skip=ENOUGH)
     job = make_job(service_account, source_path="/many/", recursive=True)
     run = runs.run_now(job, by=None)
     victim = start_worker()
@@ -158,6 +161,7 @@ def test_r01_a_worker_killed_in_a_tree_loses_and_doubles_nothing(
 
     victim.kill()
     victim.wait()
+    sandbox.clear_faults()
 
     state = Inventory.objects.get(run=run)
     assert state.state == "listing"
