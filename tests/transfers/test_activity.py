@@ -19,6 +19,7 @@ from accounts.clients import transfer_client
 from sandbox import seed
 from tests.factories import make_service_account, make_token, make_transfer, make_user
 from tests.flows import REFRESH, come_back, person, scopes_asked
+from tests.portal.processes import eventually
 from transfers import attention, details, monitoring, open_matters, submission, tasks
 from transfers.history import keep_samples
 from transfers.models import STALLED_AFTER, Transfer
@@ -82,12 +83,17 @@ def sent(transfer):
 
 
 def ended(transfer):
-    limit = timezone.now() + timedelta(seconds=20)
-    while not transfer.is_finished and timezone.now() < limit:
+    polled_until(transfer, lambda: transfer.is_finished)
+    return transfer
+
+
+def polled_until(transfer, is_so):
+    def looks_so():
         monitoring.poll(transfer.principal)
         transfer.refresh_from_db()
-    assert transfer.is_finished
-    return transfer
+        return is_so()
+
+    assert eventually(looks_so)
 
 
 # --- the list
@@ -316,10 +322,7 @@ def test_the_page_says_how_much_longer_and_how_fast(browser, owner):
 
 def test_events_come_from_a_worker_with_the_errors_first(as_ada, sandbox, messages):
     transfer = sent(make_transfer(person("ada"), document=laptop("/nowhere.txt")))
-    limit = timezone.now() + timedelta(seconds=20)
-    while transfer.is_ok is not False and timezone.now() < limit:
-        monitoring.poll(transfer.principal)
-        transfer.refresh_from_db()
+    polled_until(transfer, lambda: transfer.is_ok is False)
     sandbox.forget_requests()
     address = f"/transfers/{transfer.pk}/"
     page = text_of(as_ada.get(address))
@@ -604,10 +607,7 @@ def test_an_inactive_one_leads_to_what_globus_wants_and_goes_on(visit, sandbox):
     transfer = sent(make_transfer(ada, document=document))
     sandbox.withdraw_consents(username=seed.ADA)
     sandbox.set(hold_tasks=False)
-    limit = timezone.now() + timedelta(seconds=20)
-    while transfer.status != "INACTIVE" and timezone.now() < limit:
-        monitoring.poll(ada)
-        transfer.refresh_from_db()
+    polled_until(transfer, lambda: transfer.status == "INACTIVE")
     page = text_of(browser.get(f"/transfers/{transfer.pk}/"))
     assert "Globus may not act for you there any more." in page
 

@@ -24,6 +24,7 @@ from tests.factories import (
     make_transfer,
     make_user,
 )
+from tests.portal.processes import eventually
 from tests.transfers.played import query_of
 from transfers import absorbing, keeping, monitoring, taking_in, task_list
 from transfers.jobs.models import Run
@@ -757,9 +758,12 @@ def test_a_real_task_is_followed_to_its_end(sandbox, service_account):
     transfer = make_transfer(service_account, document=document)
     client = transfer_client(service_account)
     submission.send(client, transfer)
-    limit = timezone.now() + timedelta(seconds=20)
-    while not fresh(transfer).is_finished and timezone.now() < limit:
+
+    def has_ended():
         monitoring.poll(service_account)
+        return fresh(transfer).is_finished
+
+    assert eventually(has_ended)
     assert transfer.status == "SUCCEEDED"
     assert transfer.files_transferred == 5
     assert transfer.destination_name == "Long-term archive"

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.clients import transfer_client
 from sandbox import seed
 from tests.factories import make_service_account, make_transfer, make_user
+from tests.portal.processes import eventually
 from transfers import details, monitoring, stalls, submission, tasks, wishes
 from transfers.models import STALLED_AFTER, Transfer
 from transfers.stalls import Cause, Remedy
@@ -140,13 +141,13 @@ def send(person, path="/Documents/", **fields):
 
 
 def poll_until(transfer, holds, *, now=None):
-    limit = timezone.now() + timedelta(seconds=20)
-    while timezone.now() < limit:
+    def has_come():
         monitoring.poll(transfer.principal, now=now)
         transfer.refresh_from_db()
-        if holds(transfer):
-            return transfer
-    raise AssertionError(transfer.task_document)
+        return holds(transfer)
+
+    assert eventually(has_come), transfer.task_document
+    return transfer
 
 
 def test_a_missing_file_stalls_and_is_explained(sandbox, ada, messages):
