@@ -141,8 +141,28 @@ function sayBeside(button, words) {
   (button.closest(".row-form, .actions") ?? button).after(box);
 }
 
+/** What brings itself up to date leaves people to what they do in it.
+ *
+ * A link or a button that is replaced between press and release is not clicked, so that
+ * waits for the next look, a few seconds later. What was unfolded stays so.
+ */
+function undisturbed() {
+  let pressed = null, unfolded = [];
+  document.addEventListener("pointerdown", (event) => { pressed = event.target; });
+  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { pressed = null; });
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (!detail.elt.getAttribute("hx-trigger")?.startsWith("every ")) return;
+    if (pressed && detail.target.contains(pressed)) detail.shouldSwap = false;
+    else unfolded = [...detail.target.querySelectorAll("details[open][id]")].map((each) => each.id);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of unfolded.splice(0)) document.getElementById(id)?.setAttribute("open", "");
+  });
+}
+
 localTimes(document);
 menus();
+undisturbed();
 unanswered();
 ownZone();
 ownZoneLink();

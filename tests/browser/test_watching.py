@@ -11,6 +11,7 @@ from sandbox import seed
 from tests.browser.site import allow, sign_in
 from tests.browser.test_axe import problems
 from tests.browser.test_browser import consent_to_research
+from tests.browser.test_files import until
 
 RUN = "/projects/spring-campaign/runs/2026-03-01/"
 GONE = "/projects/telescope/raw/frame-9999.fits"
@@ -155,6 +156,51 @@ def test_a_pick_outlives_the_rows_that_are_brought_up_to_date(page_of, site):
     page.evaluate(ASK_FOR_ALL)
     page.locator("#activity-rows [data-old]").wait_for(state="detached")
     assert page.get_by_role("checkbox", name="stays").is_checked()
+
+
+def test_a_press_outlives_what_is_brought_up_to_date(page_of, site):
+    page = page_of("ada")
+    consent_to_research(page, site)
+    site.sandbox.set(hold_tasks=True)
+    send(page, site, "pressed for long", RUN)
+    waits_for(page, "Globus is working on it.")
+    looks = []
+    page.on("response", lambda answer: looks.append(answer.url))
+    page.get_by_role("link", name="Cancel the transfer").hover()
+    page.mouse.down()
+    page.locator("#live").evaluate("live => live.removeAttribute('hx-headers')")
+    # the answer of the second brings the part anew, and the third is asked for by that
+    until(page, lambda: sum("/progress/" in url for url in looks) >= 3)
+    page.mouse.up()
+    page.wait_for_url("**/cancel/")
+
+
+#: the next look brings the part anew, in the place of this, where a table is unfolded
+UNFOLD_AND_ASK = """live => {
+  live.removeAttribute("hx-headers");
+  live.dataset.old = "yes";
+  const table = "<details id='speeds' open><summary>As a table</summary></details>";
+  live.insertAdjacentHTML("beforeend", table);
+}"""
+
+
+def test_what_is_unfolded_stays_so_when_it_is_brought_up_to_date(page_of, site):
+    page = page_of("ada")
+    consent_to_research(page, site)
+    site.sandbox.set(hold_tasks=True)
+    send(page, site, "with a table", RUN)
+    waits_for(page, "Globus is working on it.")
+
+    def with_a_table(route):
+        answer = route.fetch()
+        table = "<details id='speeds'><summary>As a table</summary></details></div>"
+        body = answer.text().rstrip().removesuffix("</div>") + table
+        route.fulfill(response=answer, body=body)
+
+    page.route("**/progress/", with_a_table)
+    page.locator("#live").evaluate(UNFOLD_AND_ASK)
+    page.locator("#live[data-old]").wait_for(state="detached")
+    assert page.locator("#speeds").evaluate("table => table.open")
 
 
 def test_everything_works_without_script(page_of, site):
