@@ -14,7 +14,8 @@ from sandbox.wire import Application
 
 THREADS = 32
 KEEP_ALIVE_SECONDS = 75
-SHUTDOWN_SECONDS = 1
+#: before it is killed; a worker with nothing to do ends at once, on a quiet machine
+SHUTDOWN_SECONDS = 6
 
 
 class PortInUse(Exception):

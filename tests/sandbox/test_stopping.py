@@ -33,7 +33,7 @@ def test_it_stops_and_frees_its_port(number):
     (worker,) = children.read_text().split()
 
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 0, errors
     assert errors == ""
