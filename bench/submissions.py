@@ -33,7 +33,7 @@ from bench.submitting import (
     wait_for_web,
     without_stored_ids,
 )
-from portal.demo import free_ports
+from portal.demo import own_ports
 
 if TYPE_CHECKING:
     from sandbox.testing import Sandbox
@@ -82,7 +82,7 @@ class Run:
         self.counting, self.striking = Lock(), Lock()
         self.repeated_forms = 0
         self.ended_workers = 0
-        [self.port] = free_ports(1)
+        [self.port] = cleanup.enter_context(own_ports(1))
         self.browser = Browser(self.sandbox, self.port)
         cleanup.callback(self.stop)
         self.sandbox.set(running_tasks=20)

@@ -12,8 +12,8 @@ import socket
 import sys
 import tempfile
 import textwrap
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,8 +136,10 @@ def once(parent: int) -> int:
 
     :returns: 0 if every step passed
     """
-    with tempfile.TemporaryDirectory(prefix="causeway-") as name:
-        port, sandbox_port = free_ports(2)
+    with (
+        tempfile.TemporaryDirectory(prefix="causeway-") as name,
+        own_ports(2) as (port, sandbox_port),
+    ):
         place = Place(Path(name), port, sandbox_port, throw_away=True, parent=parent)
         with embedded_at(place) as servers, supervisor_at(place) as supervisor:
             start(place, servers, supervisor)
@@ -306,14 +308,23 @@ def check_port(port: int, purpose: str, remedy: str) -> None:
             ) from err
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses at this moment."""
-    probes = [socket.create_server((HOST, 0)) for _ in range(count)]
-    try:
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
+@contextmanager
+def own_ports(count: int) -> Iterator[list[int]]:
+    """Ports that nobody else is given in the meantime.
+
+    They are bound and not listened at. Linux gives such a port to nobody who wants any
+    port, nor to a connection, and lets a server have it that names it and may reuse
+    addresses, as ours do. On other systems they are free at the beginning.
+    """
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
-            probe.close()
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, 0))
+        ports = [probe.getsockname()[1] for probe in probes]
+        if sys.platform != "linux":
+            held.close()
+        yield ports
 
 
 def answers(url: str) -> bool:

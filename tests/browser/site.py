@@ -85,8 +85,10 @@ def in_postgres(program: str, *arguments: str, given: bytes = b"") -> bytes:
 @contextlib.contextmanager
 def running_site() -> Iterator[Site]:
     """What ``manage.py demo`` runs, in a folder that goes with it."""
-    with tempfile.TemporaryDirectory(prefix="cw-") as name:
-        port, sandbox_port = demo.free_ports(2)
+    with (
+        tempfile.TemporaryDirectory(prefix="cw-") as name,
+        demo.own_ports(2) as (port, sandbox_port),
+    ):
         place = demo.Place(Path(name), port, sandbox_port, throw_away=True, parent=0)
         with (
             surroundings_of_a_shell(),

@@ -45,9 +45,12 @@ def running_tls_site() -> Iterator[TLSSite]:
     Both show a certificate of an authority that is made for the occasion. The portal
     trusts it because ``GLOBUS_SDK_VERIFY_SSL`` names it, and checks it like any other.
     """
-    with tempfile.TemporaryDirectory(prefix="cw-") as name, surroundings_of_a_shell():
+    with (
+        tempfile.TemporaryDirectory(prefix="cw-") as name,
+        demo.own_ports(1) as [port],
+        surroundings_of_a_shell(),
+    ):
         folder = Path(name)
-        [port] = demo.free_ports(1)
         place = TLSPlace(folder, port, 0, throw_away=True, parent=0)
         sandbox = Sandbox.start(
             folder / "sandbox",

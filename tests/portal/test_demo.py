@@ -64,6 +64,12 @@ def taken_port():
         yield server.getsockname()[1]
 
 
+@pytest.fixture
+def own_ports():
+    with demo.own_ports(2) as ports:
+        yield ports
+
+
 def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
     output, _ = process.communicate()
     return process.returncode, output
@@ -77,6 +83,17 @@ def listening_ports(processes: list[psutil.Process]) -> set[int]:
     }
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is kept")
+def test_a_port_is_kept_for_the_server_that_names_it():
+    with demo.own_ports(1) as [port]:
+        for _ in range(2):  # a server may be started once more
+            with socket.create_server(("127.0.0.1", port)):
+                socket.create_connection(("127.0.0.1", port)).close()
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+    demo.check_port(port, "for this test", "")
+
+
 def test_a_port_in_use_is_named_and_nothing_starts(start, folder, taken_port):
     status, output = outcome(start("--port", str(taken_port)))
 
@@ -86,8 +103,8 @@ def test_a_port_in_use_is_named_and_nothing_starts(start, folder, taken_port):
     assert not (folder / "demo").exists()
 
 
-def test_the_sandbox_port_in_use_is_named(start, folder, taken_port):
-    (free,) = demo.free_ports(1)
+def test_the_sandbox_port_in_use_is_named(start, folder, taken_port, own_ports):
+    free, _ = own_ports
 
     status, output = outcome(start("--port", str(free), SANDBOX_PORT=str(taken_port)))
 
@@ -148,8 +165,10 @@ def test_the_whole_main_job_passes(start, folder):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_it_serves_until_it_is_stopped_and_leaves_nothing(start, folder, number):
-    ports = port, sandbox_port = tuple(demo.free_ports(2))
+def test_it_serves_until_it_is_stopped_and_leaves_nothing(
+    start, folder, number, own_ports
+):
+    port, sandbox_port = own_ports
     process = start("--port", str(port), SANDBOX_PORT=str(sandbox_port))
     lines = iter(process.stdout.readline, "")
     assert any("Ctrl-C stops everything" in line for line in lines)
@@ -162,12 +181,12 @@ def test_it_serves_until_it_is_stopped_and_leaves_nothing(start, folder, number)
     expected = (0, "Stopped.") if number == signal.SIGINT else (-number, "")
     assert (status, output.strip()) == expected
     assert eventually(lambda: not naming(folder))
-    for each in ports:
+    for each in own_ports:
         demo.check_port(each, "for this test", "")
 
 
-def test_a_process_that_dies_is_named_and_ends_the_demo(start, folder):
-    port, sandbox_port = demo.free_ports(2)
+def test_a_process_that_dies_is_named_and_ends_the_demo(start, folder, own_ports):
+    port, sandbox_port = own_ports
     process = start("--port", str(port), SANDBOX_PORT=str(sandbox_port))
     lines = iter(process.stdout.readline, "")
     assert any("Ctrl-C stops everything" in line for line in lines)
