@@ -217,6 +217,8 @@ class Transfer(models.Model):
     #: somebody wants it cancelled, and a worker has yet to tell Globus
     cancel_wanted_at = models.DateTimeField(null=True)
     cancel_asked_at = models.DateTimeField(null=True)
+    #: a worker could not have it stopped, and does not try again by itself
+    cancel_failed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     sent_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -361,6 +363,11 @@ class Transfer(models.Model):
         return asked is not None and not self.is_finished
 
     @property
+    def could_not_be_stopped(self) -> bool:
+        """Whether it goes on although somebody cancelled it, until they do so again."""
+        return self.cancel_failed_at is not None and self.can_be_cancelled
+
+    @property
     def was_cancelled(self) -> bool:
         return self.status == self.Status.FAILED and self.error_code == "CANCELED"
 
@@ -442,6 +449,8 @@ class Transfer(models.Model):
             return "Cancelled."
         if self.is_being_cancelled:
             return "Globus is stopping it."
+        if self.could_not_be_stopped:
+            return "It could not be stopped and goes on. Cancel it again."
         if self.is_paused:
             return "The owner of a collection has paused it."
         return self.last_error or _SENTENCES[Transfer.Status(self.status)]

@@ -24,10 +24,11 @@ from tests.factories import (
     make_user,
 )
 from tests.transfers.played import SUBMISSION_ID, TASK_ID, consent_required
-from transfers import submission
+from transfers import absorbing, submission
 from transfers.models import Transfer, Watch
 from transfers.paths import BadPath
 from transfers.submission import BadRequest, Item, deletion_for, document_for
+from transfers.templatetags.states import transfer_look
 
 SOURCE, DESTINATION = UUID(seed.TUTORIAL_1), UUID(seed.TUTORIAL_2)
 
@@ -459,6 +460,34 @@ def test_a_late_cancellation_that_failed_can_be_asked_for_again(globus, emmy):
     transfer = send(transfer)
     assert transfer.can_be_cancelled
     assert "Cancel it again" in transfer.says
+
+    absorb_and_write(transfer, status="ACTIVE")
+    assert "Cancel it again" in transfer.says, "also after the next poll"
+    globus.forgets("POST", f"task/{TASK_ID}/cancel")
+    globus.says("POST", f"task/{TASK_ID}/cancel", json={"code": "Canceled"})
+    assert "stopping" in cancel(transfer).says
+    assert absorb_and_write(transfer, status="SUCCEEDED").says == "Done."
+
+
+def test_a_wish_that_globus_refused_is_said_until_the_end(globus, emmy):
+    now = timezone.now()
+    transfer = make_transfer(emmy, status="ACTIVE", cancel_wanted_at=now)
+    globus.says("POST", f"task/{transfer.task_id}/cancel", status=403, body="{}")
+    submission.cancel_wanted(transfer_client(emmy), transfer)
+    assert transfer.can_be_cancelled
+    for sign in (True, False):
+        absorb_and_write(transfer, status="ACTIVE", is_ok=sign)
+        assert "could not be stopped" in transfer.says
+        assert transfer_look(transfer).word == "Could not be stopped"
+    assert absorb_and_write(transfer, status="SUCCEEDED").says == "Done."
+
+
+def absorb_and_write(transfer, **document):
+    """What a poll makes of the row."""
+    absorbing.absorb(transfer, document, timezone.now())
+    absorbing.write([transfer])
+    transfer.refresh_from_db()
+    return transfer
 
 
 def test_a_transfer_that_globus_takes_this_moment_is_cancelled_there(globus, emmy):

@@ -64,16 +64,16 @@ def cancel_wanted(transfer_client: TransferClient, transfer: Transfer) -> None:
     """Keeps the promise of ``wishes.want_cancelled``, in a later try if need be."""
     if transfer.cancel_wanted_at is None:
         return
-    says = ""
+    failed_at = None
     try:
         cancel(transfer_client, transfer)
     except PortalError as err:
         logger.warning("Transfer %s was not cancelled: %s", transfer.pk, type(err))
         if may_pass(err):
             return
-        says = "It could not be stopped. Cancel it again."
+        failed_at = timezone.now()
     Transfer.objects.filter(pk=transfer.pk).update(
-        cancel_wanted_at=None, **({"last_error": says} if says else {})
+        cancel_wanted_at=None, cancel_failed_at=failed_at
     )
     transfer.refresh_from_db()
 
@@ -101,7 +101,9 @@ def _cancel_task(transfer_client: TransferClient, transfer: Transfer) -> None:
     with globus_errors():
         transfer_client.cancel_task(transfer.task_id)
     now = timezone.now()
-    Transfer.objects.filter(pk=transfer.pk).update(cancel_asked_at=now)
+    Transfer.objects.filter(pk=transfer.pk).update(
+        cancel_asked_at=now, cancel_failed_at=None
+    )
     monitoring.watch(transfer.principal, now=now)
     transfer.refresh_from_db()
 
@@ -114,9 +116,8 @@ def cancel_late(transfer_client: TransferClient, transfer: Transfer) -> None:
     try:
         _cancel_task(transfer_client, transfer)
     except GlobusFailure as err:
-        says = "It could not be stopped when it was sent. Cancel it again."
         Transfer.objects.filter(pk=transfer.pk).update(
-            cancel_asked_at=None, last_error=says
+            cancel_asked_at=None, cancel_failed_at=timezone.now()
         )
         transfer.refresh_from_db()
         logger.warning("Task %s was not cancelled: %s", transfer.task_id, err.code)

@@ -54,6 +54,8 @@ def transfer_look(transfer: Transfer) -> Look:
         return Look("stop", "Cancelled")
     if transfer.cancel_asked_at and not transfer.is_finished:
         return Look("stop", "Stopping", "warn")
+    if transfer.could_not_be_stopped:
+        return Look("alert", "Could not be stopped", "warn")
     if transfer.status == STATUS.SUCCEEDED and transfer.has_skips:
         return Look("alert", "Succeeded with skips", "warn")
     if transfer.status == STATUS.ACTIVE:

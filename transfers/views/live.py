@@ -52,6 +52,7 @@ VERSION_COLUMNS = (
     "error_code",
     "cancel_asked_at",
     "cancel_wanted_at",
+    "cancel_failed_at",
     "nice_status",
     "is_ok",
     "is_paused",
