@@ -13,6 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.clients import transfer_client
+from accounts.models import RequirementNotice
 from portal.globus.requirements import Requirement
 from sandbox import seed
 from tests.factories import (
@@ -25,6 +26,7 @@ from tests.factories import (
 )
 from tests.transfers.played import SUBMISSION_ID, TASK_ID, consent_required
 from transfers import absorbing, submission
+from transfers.after_sign_in import send_on
 from transfers.models import Transfer, Watch
 from transfers.paths import BadPath
 from transfers.submission import BadRequest, Item, deletion_for, document_for
@@ -380,6 +382,39 @@ def test_everything_that_waits_for_a_person_goes_on_after_a_sign_in(emmy):
     assert {Transfer.objects.get(pk=each.pk).status for each in mine} == {"NEW"}
     others.refresh_from_db()
     assert others.status == "WAITING"
+
+
+def test_what_is_refused_while_its_person_signs_in_is_tried_again(
+    globus, emmy, messages
+):
+    transfer = make_transfer(emmy)
+
+    def meanwhile(request):
+        if not signed_in:
+            signed_in.append(submission.resume_all(emmy))
+        body = {"code": "ConsentRequired", "message": "No", "resource": "/transfer"}
+        body |= consent_required(seed.TUTORIAL_1)
+        return 403, {"Content-Type": "application/json"}, json.dumps(body)
+
+    signed_in: list[int] = []
+    globus.gives_submission_id()
+    globus.answers("POST", "transfer", meanwhile)
+    assert send(transfer).status == "NEW"
+    assert transfer.claimed_at is None
+    assert not RequirementNotice.objects.exists()
+    assert messages() == [("send_transfer", str(transfer.pk))]
+    assert send(transfer).status == "WAITING", "with the new tokens, too"
+
+
+def test_what_comes_to_wait_before_a_sign_in_is_stored_goes_on(
+    emmy, django_capture_on_commit_callbacks
+):
+    transfer = make_transfer(emmy)
+    with django_capture_on_commit_callbacks(execute=True):
+        send_on(emmy)
+        Transfer.objects.filter(pk=transfer.pk).update(status="WAITING")
+    transfer.refresh_from_db()
+    assert transfer.status == "NEW"
 
 
 def test_what_was_sent_is_not_sent_again(globus, emmy):

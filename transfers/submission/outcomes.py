@@ -20,8 +20,8 @@ from portal.globus.errors import (
     SignInRequired,
     UnexpectedAnswer,
 )
-from transfers import blocking, needs, places
-from transfers.claims import KEEP_TRYING, back_off
+from transfers import blocking, needs, places, queue
+from transfers.claims import KEEP_TRYING, back_off, sweep_time
 from transfers.consents import sentence_for
 from transfers.models import Transfer
 from transfers.storable import storable_text
@@ -70,10 +70,15 @@ def note(transfer: Transfer, err: PortalError) -> None:
         changes |= _needs(err)
     else:
         changes |= {"status": Transfer.Status.FAILED, "finished_at": now}
+    rows = Transfer.objects.unsent().filter(pk=transfer.pk)
     with transaction.atomic():
-        rows = Transfer.objects.unsent().filter(pk=transfer.pk)
-        if rows.update(**changes) and changes.get("status") == Transfer.Status.WAITING:
+        if changes.get("status") != Transfer.Status.WAITING:
+            rows.update(**changes)
+        elif rows.filter(trying_since=transfer.trying_since).update(**changes):
             needs.tell(transfer.principal, err, says=says)
+        elif rows.update(claimed_at=None, next_try_at=sweep_time()):
+            # The person has signed in since it was tried; see ``resume_all``.
+            queue.send_transfer(transfer.pk)
     transfer.refresh_from_db()
     logger.warning(
         "Transfer %s was not sent: %s %s; now %s",

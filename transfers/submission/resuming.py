@@ -37,7 +37,9 @@ def resume(transfer: Transfer) -> bool:
 def resume_all(user: User) -> int:
     """Sends on all that waits for this person, e.g. after a sign-in.
 
-    What still lacks something comes back to Waiting, with the reason it has then.
+    What still lacks something comes back to Waiting, with the reason it has then. What
+    is being sent as it was before is tried again, should Globus refuse that.
     """
-    waiting = Transfer.objects.owned_by(user).waiting()
-    return sum(map(resume, waiting.filter(blocked_at__isnull=True)))
+    mine = Transfer.objects.owned_by(user)
+    mine.unsent().filter(claimed_at__isnull=False).update(trying_since=None)
+    return sum(map(resume, mine.waiting().filter(blocked_at__isnull=True)))
