@@ -42,18 +42,33 @@ _PAUSE_MESSAGES = (
 )
 
 
-def ask_for(transfer: Transfer, *, now: datetime | None = None) -> None:
-    """Lets a worker fetch what is missing or old; for a page that was opened."""
+def ask_for(transfer: Transfer, *, now: datetime | None = None) -> TaskDetails | None:
+    """Lets a worker fetch what is missing or old; for a page that is open.
+
+    Where ``details`` were read with the row it asks the database only if something is.
+
+    :returns: what is known, for ``is_coming``
+    """
     now = now or timezone.now()
-    if transfer.task_id is None:
-        return
+    known = known_of(transfer)
+    if transfer.task_id is None or (known and not _is_old(known, transfer, now)):
+        return known
     made, is_new = TaskDetails.objects.get_or_create(transfer=transfer)
     if not is_new and not _is_old(made, transfer, now):
-        return
+        return made
     free = Q(asked_at=None) | Q(asked_at__lt=now - MESSAGE_LASTS)
     rows = TaskDetails.objects.filter(free | Q(fetched_at__isnull=False))
     if rows.filter(pk=transfer.pk, asked_at=made.asked_at).update(asked_at=now):
         queue.fetch_details(transfer.pk)
+    made.refresh_from_db(fields=["asked_at", "fetched_at"])
+    return made
+
+
+def known_of(transfer: Transfer) -> TaskDetails | None:
+    try:
+        return transfer.details
+    except TaskDetails.DoesNotExist:
+        return None
 
 
 def _is_old(known: TaskDetails, transfer: Transfer, now: datetime) -> bool:

@@ -22,7 +22,7 @@ from tests.flows import REFRESH, come_back, person, scopes_asked
 from tests.portal.processes import eventually
 from transfers import attention, details, monitoring, open_matters, submission, tasks
 from transfers.history import keep_samples
-from transfers.models import STALLED_AFTER, Transfer
+from transfers.models import STALLED_AFTER, TaskDetails, Transfer
 from transfers.submission import Item, document_for
 
 pytestmark = pytest.mark.django_db
@@ -336,6 +336,48 @@ def test_events_come_from_a_worker_with_the_errors_first(as_ada, sandbox, messag
     answer = as_ada.get(f"{address}progress/", headers={"If-None-Match": etag})
     assert answer.status_code == 200
     assert text_of(answer).index("FILE_NOT_FOUND") < text_of(answer).index("STARTED")
+
+
+def test_events_come_with_the_refresh_once_there_is_a_task(as_ada, messages):
+    transfer = make_transfer(person("ada"), document=laptop("/nowhere.txt"))
+    address = f"/transfers/{transfer.pk}/"
+    assert "Events" not in text_of(as_ada.get(address))
+    sent(transfer)
+    asked = ("fetch_details", str(transfer.pk))
+
+    def refreshed(**rows):
+        """What the next refresh brings, and how often it asked a worker for events."""
+        TaskDetails.objects.filter(transfer=transfer).update(**rows)
+        before = messages().count(asked)
+        answer = as_ada.get(f"{address}progress/")
+        return answer, messages().count(asked) - before
+
+    answer, count = refreshed()
+    assert "being fetched" in text_of(answer)
+    assert count == 1
+    tasks.fetch_details(str(transfer.pk))
+    answer, count = refreshed(events=[])
+    assert "Globus tells of none" in text_of(answer), "it has hardly begun"
+    assert count == 0
+
+    long_ago = timezone.now() - details.FRESH
+    assert refreshed(asked_at=long_ago, fetched_at=long_ago)[1] == 1
+    tasks.fetch_details(str(transfer.pk))
+    assert "STARTED" in text_of(refreshed()[0])
+
+
+def test_the_page_of_an_ended_one_waits_for_its_last_events(as_ada, messages):
+    transfer = make_transfer(person("ada"), status="SUCCEEDED")
+    Transfer.objects.filter(pk=transfer.pk).update(checked_at=timezone.now())
+    address = f"/transfers/{transfer.pk}/progress/"
+    long_ago = timezone.now() - details.FRESH
+    TaskDetails.objects.create(
+        transfer=transfer, asked_at=long_ago, fetched_at=long_ago
+    )
+    assert as_ada.get(address).status_code == 200
+    assert ("fetch_details", str(transfer.pk)) in messages()
+    TaskDetails.objects.update(fetched_at=timezone.now())
+    assert as_ada.get(address).status_code == 286
 
 
 def test_a_stalled_one_says_why_and_has_a_button(as_ada):

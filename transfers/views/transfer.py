@@ -38,7 +38,7 @@ from transfers import (
 )
 from transfers.forms import AgainForm, TaskForm
 from transfers.jobs import permissions
-from transfers.models import Run, TaskDetails, Transfer, TransferQuerySet
+from transfers.models import Run, Transfer, TransferQuerySet
 from transfers.views.activity import HEAVY
 from transfers.views.live import (
     VERSION_COLUMNS,
@@ -93,7 +93,7 @@ def progress(request: SignedInRequest, pk: UUID) -> HttpResponse:
     if not brief.is_finished:
         is_own = brief.user_id == request.user.pk
         monitoring.look(request.user if is_own else brief.principal)
-    known = _details_of(brief)
+    known = details.ask_for(brief)
     version = _version(brief, known and known.fetched_at)
     return live(
         request,
@@ -109,6 +109,8 @@ _OF_A_VERSION = (
     *VERSION_COLUMNS,
     "user",
     "service_account",
+    "task_id",
+    "finished_at",
     "details__asked_at",
     "details__fetched_at",
 )
@@ -122,7 +124,7 @@ def _facts(transfer: Transfer) -> dict[str, Any]:
     now = timezone.now()
     items = transfer.document.get("DATA", [])
     samples = history.samples_of(transfer.pk) if transfer.task_id else []
-    known = _details_of(transfer)
+    known = details.known_of(transfer)
     speeds = estimating.speeds(transfer.began_at, samples)
     return {
         "transfer": transfer,
@@ -140,13 +142,6 @@ def _facts(transfer: Transfer) -> dict[str, Any]:
         "details_coming": details.is_coming(known),
         "can_be_edited": repeating.can_be_edited(transfer),
     }
-
-
-def _details_of(transfer: Transfer) -> TaskDetails | None:
-    try:
-        return transfer.details
-    except TaskDetails.DoesNotExist:
-        return None
 
 
 def _blocker(transfer: Transfer) -> Transfer | None:
