@@ -45,7 +45,7 @@ def ask(job: Job, kind: Trial.Kind, *, by: User | None) -> Trial:
         trial = open_ones.first()
         if trial is None or trial.inputs != job.inputs():
             if trial is not None:
-                _end(trial, _S.CANCELLED, "The job was changed meanwhile.")
+                _stop(trial, "The job was changed meanwhile.")
             says = "Waits for a worker."
             trial = Trial.objects.create(
                 job=job, kind=kind, asked_by=by, inputs=job.inputs(), says=says
@@ -154,10 +154,14 @@ def _mine(trial: Trial) -> Any:
 
 
 def cancel(trial: Trial, *, by: User) -> None:
-    """A worker that is at it notices at its next step."""
+    _stop(trial, f"Stopped by {by}.")
+
+
+def _stop(trial: Trial, says: str) -> None:
+    """A worker that is at it, or takes it now, notices at its next step."""
     Trial.objects.filter(pk=trial.pk).exclude(state__in=Trial.FINISHED).update(
         state=_S.CANCELLED,
-        says=f"Stopped by {by}."[:500],
+        says=says[:500],
         finished_at=timezone.now(),
         next_try_at=None,
     )

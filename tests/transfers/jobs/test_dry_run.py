@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from sandbox import seed
@@ -338,6 +339,30 @@ def test_asking_again_goes_on_with_the_one_under_way(job):
     assert second != first
     first.refresh_from_db()
     assert first.state == "cancelled"
+
+
+def test_one_that_is_taken_while_the_job_is_changed_stops_too(job):
+    first = trials.ask(job, DRY, by=None)
+    job.source_path = "/tree/elsewhere/"
+    job.save()
+
+    def meanwhile(execute, sql, params, many, context):
+        """A worker takes it when it has been read, and is about to be stopped."""
+        if sql.startswith("UPDATE") and "transfers_trial" in sql and not taken:
+            now = timezone.now()
+            taken.append(now)
+            rows = Trial.objects.filter(pk=first.pk, state="waiting")
+            assert rows.update(state="working", claimed_at=now, heartbeat_at=now)
+        return execute(sql, params, many, context)
+
+    taken: list[datetime] = []
+    with connection.execute_wrapper(meanwhile):
+        trials.ask(job, DRY, by=None)
+    first.refresh_from_db()
+    assert first.claimed_at == taken[0]
+    assert first.state == "cancelled"
+    with pytest.raises(LostClaim):
+        trials.heartbeat(first)
 
 
 def test_old_trials_go_with_what_they_listed(tree, job):
