@@ -41,8 +41,9 @@ def follow(run: Run, *, now: datetime | None = None) -> None:
         to = Run.State.MOVING
     if to is None or to == run.state or Run.State(run.state) not in SOURCES[to]:
         return
-    # Why it is being stopped by us stays, until it has stopped.
-    errors = {} if run.cause else _errors(transfer, to)
+    # Why it is being stopped by us stays, unless it came through before that.
+    is_stopped = run.cause and transfer.status != Transfer.Status.SUCCEEDED
+    errors = {} if is_stopped else _errors(transfer, to)
     advance(run, to, says=transfer.says, now=now, **errors)
 
 
@@ -71,8 +72,9 @@ def state_for(transfer: Transfer, now: datetime) -> Run.State | None:
 
 
 def _errors(transfer: Transfer, to: Run.State) -> dict[str, Any]:
-    cause = {"cause": Policies.Cause.TASK} if to == Run.State.FAILED else {}
-    return cause | {
+    cause = {Run.State.FAILED: Policies.Cause.TASK}.get(to, "")
+    # While it goes on, somebody may write down just now why it is to be stopped.
+    return ({"cause": cause} if to in Run.FINISHED else {}) | {
         "last_error": transfer.last_error,
         "error_code": transfer.error_code,
         "error_detail": transfer.error_detail,

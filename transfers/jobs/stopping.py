@@ -90,15 +90,20 @@ def stop(run_id: UUID, *, now: datetime | None = None) -> None:
     if run is None or run.transfer is None:
         return
     if run.deadline_at is not None and run.deadline_at <= now:
-        run.cause, run.last_error = (
-            Policies.Cause.DEADLINE,
-            _overdue_sentence(run.job),
-        )
+        why = {
+            "cause": Policies.Cause.DEADLINE,
+            "last_error": _overdue_sentence(run.job),
+        }
     else:
-        run.cause = Policies.Cause.TASK
-        run.last_error = (
-            f"Nothing moved for {run.job.stall_minutes} minutes, so it was cancelled."
-        )
-    run.save(update_fields=["cause", "last_error"])
+        minutes = run.job.stall_minutes
+        why = {
+            "cause": Policies.Cause.TASK,
+            "last_error": f"Nothing moved for {minutes} minutes, so it was cancelled.",
+        }
+    # It may have ended meanwhile, or moved on; if it has to be stopped still, the sweep
+    # comes again.
+    if not Run.objects.filter(pk=run.pk, state=run.state).update(**why):
+        return
+    run.refresh_from_db(fields=list(why))
     submission.cancel(transfer_client(run.service_account, WORKER), run.transfer)
     follow(run, now=now)

@@ -32,6 +32,7 @@ from transfers.jobs.holds import hold, release
 from transfers.jobs.ledger import fire_due
 from transfers.jobs.models import Hold, Job, Limit, Run, Schedule
 from transfers.jobs.states import advance
+from transfers.models import Transfer
 from transfers.sweeping import sweep
 
 pytestmark = pytest.mark.django_db
@@ -429,6 +430,45 @@ def test_a_transfer_past_its_deadline_is_cancelled_and_has_failed(
     state, cause, says = end_of(run)
     assert (state, cause) == ("failed", "deadline")
     assert "longer than it may (30 minutes)" in says
+
+
+def test_a_run_that_ends_while_it_is_to_be_stopped_is_left_alone(account, globus):
+    run = moving(account, deadline_minutes=30)
+    Run.objects.filter(pk=run.pk).update(deadline_at=timezone.now())
+    give_token(account)
+
+    def meanwhile(execute, sql, params, many, context):
+        """The monitor hears of its end when the run has been read."""
+        if sql.startswith('UPDATE "transfers_run"') and not ended:
+            ended.append(succeeded(run))
+        return execute(sql, params, many, context)
+
+    ended: list[bool] = []
+    with connection.execute_wrapper(meanwhile):
+        stopping.stop(run.pk)
+    assert ended == [True]
+    run.refresh_from_db()
+    assert (run.state, run.cause, run.last_error) == ("succeeded", "", "")
+    assert not globus.calls(".*")
+
+
+def succeeded(run):
+    Transfer.objects.filter(run=run).update(status="SUCCEEDED")
+    runs.follow(Run.objects.get(pk=run.pk))
+    return Run.objects.get(pk=run.pk).is_finished
+
+
+def test_a_run_that_came_through_before_it_was_stopped_has_no_fault(account, globus):
+    run = moving(account, deadline_minutes=30)
+    Run.objects.filter(pk=run.pk).update(deadline_at=timezone.now())
+    give_token(account)
+    globus.says("POST", r"task/[-0-9a-f]+/cancel", json={"code": "TaskComplete"})
+    stopping.stop(run.pk)
+    run.refresh_from_db()
+    assert run.cause == "deadline"
+    assert succeeded(run)
+    run.refresh_from_db()
+    assert (run.state, run.cause, run.last_error) == ("succeeded", "", "")
 
 
 def test_a_stalled_transfer_is_cancelled_by_policy(account, messages, globus):
