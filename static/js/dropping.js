@@ -6,11 +6,22 @@
 import { bringsFiles, filesOf, uploading } from "./upload.js";
 
 const place = document.getElementById("dropped");
-const lists = new Map(); // address of the upload page -> the function that adds files
+const lists = new Map(); // address of the upload page -> the function that adds files, soon
+let panels = 0;
 
-/** The form of an upload page, in a panel below the panes; null if there is none. */
-async function listFor(address) {
-  if (lists.has(address)) return lists.get(address);
+/** The form of an upload page, in a panel below the panes; null if there is none.
+ *
+ * One for all drops, also for those that come while it is fetched.
+ */
+function listFor(address) {
+  if (!lists.has(address)) {
+    const list = panelFor(address, () => { if (lists.get(address) === list) lists.delete(address); });
+    lists.set(address, list);
+  }
+  return lists.get(address);
+}
+
+async function panelFor(address, forget) {
   const panel = place.querySelector("template").content.firstElementChild.cloneNode(true);
   const link = panel.querySelector("a");
   link.href = address;
@@ -24,19 +35,18 @@ async function listFor(address) {
   } catch {
     panel.querySelector("h2").textContent = "The portal did not answer";
   }
-  panel.querySelector("button").addEventListener("click", () => { panel.remove(); lists.delete(address); });
+  panel.querySelector("button").addEventListener("click", () => { panel.remove(); forget(); });
   place.append(panel);
   if (!form) {
+    forget();
     panel.querySelector("p").textContent = title ? `${title}. The page for uploads says more.` : "Nothing is lost; try again in a moment.";
     panel.querySelector("p").setAttribute("role", "alert");
     link.hidden = !title;
     return null;
   }
   panel.querySelector(".panel-body").replaceChildren(document.adoptNode(form));
-  onlyOnce(form, lists.size);
-  const add = uploading(form);
-  lists.set(address, add);
-  return add;
+  onlyOnce(form, panels++);
+  return uploading(form);
 }
 
 /** Names of elements stand once in a page; there may be several of these forms. */

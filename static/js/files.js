@@ -9,7 +9,11 @@ const grids = new Map(); // form -> Grid
 const root = () => document.getElementById("files");
 const pane = (side) => root().querySelector(`[data-pane="${side}"]`);
 const remembered = remembering(() => grids.values());
-const gridOf = (section) => grids.get(section?.querySelector("[data-grid-form]"));
+/** The grid of a pane, once its listing is here; until then the pane works as without script. */
+function gridOf(section) {
+  const grid = grids.get(section?.querySelector("[data-grid-form]"));
+  return grid?.stamp ? grid : undefined;
+}
 
 const page = {
   dragged: null,
@@ -292,7 +296,7 @@ function copying() {
 
 copying();
 if (root()) {
-  await setUp();
+  // First: a pane waits neither for the other one nor for its own rows.
   document.addEventListener("click", clicked);
   document.addEventListener("submit", submitted);
   document.addEventListener("input", typed);
@@ -305,4 +309,5 @@ if (root()) {
     remembered.forget();
     page.go(location.href, { push: false });
   });
+  await setUp();
 }

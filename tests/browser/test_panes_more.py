@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from playwright.sync_api import Route
 
 from sandbox import seed
 from tests.browser.site import give_consent
@@ -40,6 +42,25 @@ def drop(page, selector, *brought):
     page.evaluate(DROP, [selector, list(brought)])
 
 
+class Held:
+    """Requests that wait for ``let_go``."""
+
+    def __init__(self, page, which):
+        self.routes: list[Route] | None = []
+        page.route(which, self.handle)
+
+    def handle(self, route):
+        if self.routes is None:
+            route.continue_()
+        else:
+            self.routes.append(route)
+
+    def let_go(self):
+        routes, self.routes = self.routes, None
+        for each in routes:
+            each.continue_()
+
+
 def test_files_dropped_on_a_pane_go_up_there_and_appear(consented, site):
     page = consented()
     page.goto(site.url + at(HOME, seed.RESEARCH))
@@ -58,6 +79,39 @@ def test_files_dropped_on_a_pane_go_up_there_and_appear(consented, site):
     there.wait_for(state="detached")
     page.locator("#dropped").get_by_role("button", name="Close").click()
     assert page.locator("#dropped form").count() == 0
+
+
+def test_files_dropped_quickly_one_after_the_other_share_a_panel(consented, site):
+    page = consented()
+    page.goto(site.url + at(HOME, seed.RESEARCH))
+    grid(page)
+    held = Held(page, "**/upload/**")
+    drop(page, "#origin table", "first-drop.txt")
+    drop(page, "#origin table", "second-drop.txt")
+    until(page, lambda: held.routes)
+    held.let_go()
+    page.locator("#dropped [data-state=done]").nth(1).wait_for()
+    assert page.locator("#dropped section").count() == 1
+    cell(page, "first-drop.txt").wait_for()
+    cell(page, "second-drop.txt").wait_for()
+
+
+def test_a_pane_does_not_wait_for_the_rows_of_the_other_one(page_of, site):
+    page = page_of("ada")
+
+    def is_of_the_other(address):
+        return parse_qs(urlsplit(address).query).get("path") == ["/~/"]
+
+    held = Held(page, is_of_the_other)
+    page.goto(site.url + two("/Documents/", "/~/"))
+    grid(page, "origin")
+    until(page, lambda: held.routes)
+    page.evaluate("document.documentElement.dataset.same = 'yes'")
+    page.locator("#origin").get_by_role("link", name="Up", exact=True).click()
+    cell(page, "Documents").first.wait_for()
+    assert page.evaluate("document.documentElement.dataset.same") == "yes"
+    held.let_go()
+    grid(page, "destination")
 
 
 def test_files_dropped_on_a_folder_go_into_it(consented, site):
