@@ -144,19 +144,24 @@ function sayBeside(button, words) {
 /** What brings itself up to date leaves people to what they do in it.
  *
  * A link or a button that is replaced between press and release is not clicked, so that
- * waits for the next look, a few seconds later. What was unfolded stays so.
+ * waits for the next look, a few seconds later. What was unfolded stays so, and what was
+ * scrolled stays where it was.
  */
 function undisturbed() {
-  let pressed = null, unfolded = [];
+  let pressed = null, unfolded = [], scrolled = [];
   document.addEventListener("pointerdown", (event) => { pressed = event.target; });
   for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { pressed = null; });
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     if (!detail.elt.getAttribute("hx-trigger")?.startsWith("every ")) return;
     if (pressed && detail.target.contains(pressed)) detail.shouldSwap = false;
-    else unfolded = [...detail.target.querySelectorAll("details[open][id]")].map((each) => each.id);
+    else {
+      unfolded = [...detail.target.querySelectorAll("details[open][id]")].map((each) => each.id);
+      scrolled = [...detail.target.querySelectorAll(".scroll[id]")].map(({ id, scrollTop, scrollLeft }) => [id, { scrollTop, scrollLeft }]);
+    }
   });
   document.addEventListener("htmx:afterSwap", () => {
     for (const id of unfolded.splice(0)) document.getElementById(id)?.setAttribute("open", "");
+    for (const [id, place] of scrolled.splice(0)) Object.assign(document.getElementById(id) ?? {}, place);
   });
 }
 

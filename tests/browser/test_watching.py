@@ -203,6 +203,39 @@ def test_what_is_unfolded_stays_so_when_it_is_brought_up_to_date(page_of, site):
     assert page.locator("#speeds").evaluate("table => table.open")
 
 
+#: as above; here is a list that is longer than its box, scrolled and with the focus
+SCROLL_AND_ASK = """(live, events) => {
+  live.removeAttribute("hx-headers");
+  live.dataset.old = "yes";
+  live.insertAdjacentHTML("beforeend", events);
+  const probe = document.getElementById("probe");
+  probe.scrollTop = 150;
+  probe.focus();
+}"""
+
+
+def test_what_is_scrolled_and_has_the_focus_stays_so(page_of, site):
+    page = page_of("ada")
+    consent_to_research(page, site)
+    site.sandbox.set(hold_tasks=True)
+    send(page, site, "with a long list", RUN)
+    waits_for(page, "Globus is working on it.")
+    lines = "<p>An event</p>" * 100
+    events = f"<div id='probe' class='scroll events' tabindex='0'>{lines}</div>"
+
+    def with_events(route):
+        answer = route.fetch()
+        body = answer.text().rstrip().removesuffix("</div>") + events + "</div>"
+        route.fulfill(response=answer, body=body)
+
+    page.route("**/progress/", with_events)
+    page.locator("#live").evaluate(SCROLL_AND_ASK, events)
+    page.locator("#live[data-old]").wait_for(state="detached")
+    probe = page.locator("#probe")
+    assert probe.evaluate("events => events.scrollTop") == 150
+    assert probe.evaluate("events => events === document.activeElement")
+
+
 def test_everything_works_without_script(page_of, site):
     page = page_of("ada", java_script_enabled=False)
     consent_to_research(page, site)

@@ -19,7 +19,7 @@ from tests.factories import (
     make_user,
 )
 from tests.flows import button, consent, go_on, person, scopes_asked
-from transfers.models import Job, Run, Transfer
+from transfers.models import Job, Run, TaskDetails, Transfer
 
 pytestmark = pytest.mark.django_db
 
@@ -595,6 +595,39 @@ def test_globuss_words_stay_text(signed_in):
         page = text_of(signed_in(owner).get(address))
         assert "<script>alert" not in page
         assert "<img src=x" not in page
+
+
+FOCUSABLE = re.compile(
+    r'<(?:a|button|summary|select|textarea|input(?! type="hidden"))\s[^>]*>'
+    r'|<[a-z]+\s[^>]*tabindex="0"[^>]*>'
+)
+
+
+def test_what_is_brought_up_to_date_keeps_the_focus_by_its_name(
+    signed_in, service_account
+):
+    emmy = make_user()
+    browser, staff = signed_in(emmy), signed_in(make_user(is_staff=True))
+    mine = {"again_of": make_transfer(emmy), "subtasks_skipped_errors": 1}
+    done = make_transfer(emmy, status="SUCCEEDED", **mine)
+    stalled = make_transfer(emmy, status="INACTIVE", **mine)
+    event = {"code": "STARTED", "time": "", "description": "", "details": ""}
+    for each in (done, stalled):
+        TaskDetails.objects.create(transfer=each, events=[event])
+    moving = make_transfer(service_account, status="ACTIVE")
+    job = make_job(service_account, kind="transfer", owner=emmy)
+    run = make_run(job, state="moving", transfer=moving)
+    parts = [
+        browser.get(f"/transfers/{done.pk}/progress/"),
+        browser.get(f"/transfers/{stalled.pk}/progress/"),
+        browser.get("/overview/"),
+        browser.get("/transfers/rows/"),
+        staff.get(f"/jobs/runs/{run.pk}/progress/"),
+    ]
+    for part in parts:
+        found = FOCUSABLE.findall(part.content.decode())
+        assert found
+        assert [each for each in found if " id=" not in each.replace("\n", " ")] == []
 
 
 def test_lists_do_not_grow_in_queries(signed_in, django_assert_max_num_queries):
