@@ -141,19 +141,24 @@ function sayBeside(button, words) {
   (button.closest(".row-form, .actions") ?? button).after(box);
 }
 
+// milliseconds; of a release outside the window, or in a menu, the page may never hear
+const LONGEST_PRESS = 20_000;
+
 /** What brings itself up to date leaves people to what they do in it.
  *
- * A link or a button that is replaced between press and release is not clicked, so that
- * waits for the next look, a few seconds later. What was unfolded stays so, and what was
- * scrolled stays where it was.
+ * A link or a button that is replaced between press and release (of a key, too) is not
+ * clicked, so that waits for the next look, a few seconds later. What was unfolded stays
+ * so, and what was scrolled stays where it was.
  */
 function undisturbed() {
-  let pressed = null, unfolded = [], scrolled = [];
-  document.addEventListener("pointerdown", (event) => { pressed = event.target; });
-  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { pressed = null; });
+  let pressed = null, since = 0, unfolded = [], scrolled = [];
+  const isHeld = (part) => pressed && part.contains(pressed) && performance.now() - since < LONGEST_PRESS;
+  for (const name of ["pointerdown", "keydown"])
+    document.addEventListener(name, (event) => { if (!event.repeat) [pressed, since] = [event.target, performance.now()]; });
+  for (const name of ["pointerup", "pointercancel", "keyup"]) document.addEventListener(name, () => { pressed = null; });
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     if (!detail.elt.getAttribute("hx-trigger")?.startsWith("every ")) return;
-    if (pressed && detail.target.contains(pressed)) detail.shouldSwap = false;
+    if (isHeld(detail.target)) detail.shouldSwap = false;
     else {
       unfolded = [...detail.target.querySelectorAll("details[open][id]")].map((each) => each.id);
       scrolled = [...detail.target.querySelectorAll(".scroll[id]")].map(({ id, scrollTop, scrollLeft }) => [id, { scrollTop, scrollLeft }]);

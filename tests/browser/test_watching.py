@@ -175,6 +175,52 @@ def test_a_press_outlives_what_is_brought_up_to_date(page_of, site):
     page.wait_for_url("**/cancel/")
 
 
+#: a button of what is brought up to date; who presses it is noted
+ADD_A_BUTTON = """live => {
+  live.removeAttribute("hx-headers");
+  live.dataset.old = "yes";
+  const button = "<button type='button' id='probe'>Mend</button>";
+  live.insertAdjacentHTML("beforeend", button);
+  const probe = document.getElementById("probe");
+  probe.addEventListener("click", () => { document.body.dataset.clicked = "yes"; });
+  probe.focus();
+}"""
+
+
+def test_a_press_of_a_key_outlives_it_too(page_of, site):
+    page = page_of("ada")
+    consent_to_research(page, site)
+    site.sandbox.set(hold_tasks=True)
+    send(page, site, "pressed by a key", RUN)
+    waits_for(page, "Globus is working on it.")
+    page.locator("#live").evaluate(ADD_A_BUTTON)
+    page.keyboard.down(" ")
+    for _ in range(2):  # the first may have been on its way
+        with page.expect_response("**/progress/"):
+            pass
+    page.keyboard.up(" ")
+    assert page.locator("body").get_attribute("data-clicked") == "yes"
+    page.locator("#live[data-old]").wait_for(state="detached")
+
+
+def test_a_release_that_is_never_heard_of_stops_nothing_for_good(page_of, site):
+    page = page_of("ada")
+    consent_to_research(page, site)
+    site.sandbox.set(hold_tasks=True)
+    send(page, site, "released elsewhere", RUN)
+    waits_for(page, "Globus is working on it.")
+    page.locator("#live").evaluate(ADD_A_BUTTON)
+    page.locator("#probe").dispatch_event("pointerdown")
+    for _ in range(2):
+        with page.expect_response("**/progress/"):
+            pass
+    assert page.locator("#live").get_attribute("data-old") == "yes"
+    page.evaluate(
+        "{ const now = performance.now() + 60000; performance.now = () => now; }"
+    )
+    page.locator("#live[data-old]").wait_for(state="detached")
+
+
 #: the next look brings the part anew, in the place of this, where a table is unfolded
 UNFOLD_AND_ASK = """live => {
   live.removeAttribute("hx-headers");
