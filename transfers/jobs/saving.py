@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
@@ -11,7 +15,7 @@ from accounts.models import User
 from portal.globus.errors import PortalError
 from transfers.jobs import planning, versions
 from transfers.jobs.exchange import PLAIN, POLICIES, SCHEDULE, TOLD, Parts
-from transfers.jobs.models import Job, JobRole, Schedule
+from transfers.jobs.models import Job, JobRole, Run, Schedule
 
 
 class HasRuns(PortalError):
@@ -67,7 +71,7 @@ def store(parts: Parts, *, by: User | None, seen: str | None = None) -> Job:
         if is_new:
             job.save()
         else:
-            _may_change(job, seen)
+            _may_change(job, [each.pk for each in parts.schedules], seen)
             job.save(update_fields=_COLUMNS)
         _store_roles(job, parts.roles)
         kept = []
@@ -81,13 +85,33 @@ def store(parts: Parts, *, by: User | None, seen: str | None = None) -> Job:
     return job
 
 
-def _may_change(job: Job, seen: str | None) -> None:
+def _may_change(job: Job, kept: list[UUID], seen: str | None) -> None:
     """Whoever saves at the same moment comes after us, and is told."""
-    row = Job.objects.select_for_update(of=("self",)).get(pk=job.pk)
+    row = _locked(job, kept)
+    if row is None:
+        raise Job.DoesNotExist
     if seen is not None and seen != str(row.version_id or ""):
         raise ChangedMeanwhile
     if row.archived_at is not None:
         raise InArchive
+
+
+def _locked(job: Job, kept: Iterable[UUID] = ()) -> Job | None:
+    """The job as it is stored, held until the change is; nothing if it is not there.
+
+    Before it the runs of schedules that go, and the schedules: whoever ends a run or
+    fires a schedule holds that when the job is asked for. In another order each would
+    wait for the other.
+
+    :param kept: the schedules that stay
+    """
+    schedules = Schedule.objects.filter(job=job)
+    of_those_that_go = schedules.exclude(pk__in=kept).values("pk")
+    runs = Run.objects.unfinished().filter(job=job, schedule__in=of_those_that_go)
+    for rows in (runs, schedules):
+        held = rows.order_by("pk").select_for_update(no_key=True, of=("self",))
+        list(held.values_list("pk", flat=True))
+    return Job.objects.select_for_update(of=("self",)).filter(pk=job.pk).first()
 
 
 def is_other(schedule: Schedule) -> bool:
@@ -106,20 +130,29 @@ def _store_roles(job: Job, roles: list[JobRole]) -> None:
 
 
 def archive(job: Job, *, by: User | None) -> None:
-    """Out of the lists, and never due again; its runs stay."""
-    with transaction.atomic():
-        job.archived_at = timezone.now()
-        job.enabled = False
-        job.save(update_fields=["archived_at", "enabled"])
-        _finish(job, by, "archive")
+    """Out of the lists, and never due again; its runs stay.
+
+    :raises Job.DoesNotExist: it was deleted
+    """
+    _put(job, by, "archive", archived_at=timezone.now(), enabled=False)
 
 
 def bring_back(job: Job, *, by: User | None) -> None:
-    """Back from the archive, switched off until somebody switches it on."""
+    """Back from the archive, switched off until somebody switches it on.
+
+    :raises Job.DoesNotExist: it was deleted
+    """
+    _put(job, by, "bring-back", archived_at=None)
+
+
+def _put(job: Job, by: User | None, verb: str, **columns: Any) -> None:
     with transaction.atomic():
-        job.archived_at = None
-        job.save(update_fields=["archived_at"])
-        _finish(job, by, "bring-back")
+        # Its version says what it is now, and not what it was when it was read.
+        job.refresh_from_db(from_queryset=Job.objects.select_for_update(of=("self",)))
+        for name, value in columns.items():
+            setattr(job, name, value)
+        job.save(update_fields=[*columns])
+        _finish(job, by, verb)
 
 
 def delete(job: Job, *, by: User | None) -> None:
@@ -129,10 +162,7 @@ def delete(job: Job, *, by: User | None) -> None:
     """
     with transaction.atomic():
         # A run that is being stored holds this row; what it stores is seen then.
-        if (
-            Job.objects.select_for_update(of=("self",)).filter(pk=job.pk).first()
-            is None
-        ):
+        if _locked(job) is None:
             return
         name, account, webhook = job.name, job.service_account, job.webhook
         pk = str(job.pk)

@@ -306,15 +306,24 @@ def remove(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """Archives a job, brings it back, or deletes one that has never run."""
     job = open_job(request, pk, Action.EDIT)
     verb = request.POST.get("do", "")
-    if verb == "archive":
-        saving.archive(job, by=request.user)
-        messages.success(request, f"“{job.name}” is in the archive.")
-    elif verb == "bring-back":
-        saving.bring_back(job, by=request.user)
-        messages.success(request, f"“{job.name}” is back, and switched off.")
+    if verb in ("archive", "bring-back"):
+        _put(request, job, verb)
     elif verb == "delete":
         name = job.name
         saving.delete(job, by=request.user)
         messages.success(request, f"“{name}” is deleted.")
         return redirect("transfers:jobs")
     return redirect("transfers:job", pk)
+
+
+def _put(request: SignedInRequest, job: Job, verb: str) -> None:
+    """:raises Http404: it was deleted at this moment"""
+    try:
+        if verb == "archive":
+            saving.archive(job, by=request.user)
+            messages.success(request, f"“{job.name}” is in the archive.")
+        else:
+            saving.bring_back(job, by=request.user)
+            messages.success(request, f"“{job.name}” is back, and switched off.")
+    except Job.DoesNotExist as err:
+        raise Http404 from err
