@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from sandbox import clock, scopes
@@ -67,10 +68,15 @@ def in_words(name: str) -> str:
     return f"Manage collections ({name})"
 
 
+@transaction.atomic
 def record(
     client: Client, identity: Identity, wanted: Iterable[Scope], *, refresh: bool
 ) -> None:
-    """Store that ``identity`` lets ``client`` have these trees."""
+    """Store that ``identity`` lets ``client`` have these trees.
+
+    Transactions wait for each other at their begin, so of two who ask for the same at
+    the same moment one finds what the other has stored.
+    """
     for scope in wanted:
         _record(client, identity, scope, None, refresh)
 
@@ -127,6 +133,7 @@ def of_token(token: Token) -> QuerySet[Consent]:
     )
 
 
+@transaction.atomic
 def withdraw(found: QuerySet[Consent]) -> int:
     """Take consents back, as the person would; returns how many were asked for.
 

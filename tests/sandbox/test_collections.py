@@ -1,7 +1,11 @@
 """Section 9, checks 33, 34, 41, 43 and 44: collections, and who may use them."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import globus_sdk
 import pytest
+import requests
 from globus_sdk.gare import to_gare
 
 from sandbox import seed
@@ -217,6 +221,28 @@ def test_check_41_a_mapped_collection_wants_data_access(transfer_as, sign_in, sa
     assert sandbox.withdraw_consents(username=seed.ADA) == 2
     with pytest.raises(globus_sdk.TransferAPIError):
         client.operation_ls(seed.TUTORIAL_1, path="/share/godata")
+
+
+def test_a_consent_that_is_given_several_times_at_once_is_one(sandbox):
+    start = threading.Barrier(8)
+
+    def ask(_: int) -> None:
+        start.wait(60)
+        answer = requests.post(
+            f"{sandbox.url}/auth/v2/oauth2/token",
+            data={
+                "grant_type": "client_credentials",
+                "scope": str(globus_sdk.TransferClient.scopes.all),
+            },
+            auth=(seed.HARVEST_CLIENT_ID, seed.HARVEST_CLIENT_SECRET),
+            timeout=60,
+        )
+        assert answer.status_code == 200, answer.text
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):  # they meet in one of them
+            list(pool.map(ask, range(8)))
+            assert sandbox.withdraw_consents(client_id=seed.HARVEST_CLIENT_ID) == 1
 
 
 def test_check_42_a_client_identity_consents_by_asking(sandbox):
