@@ -93,10 +93,14 @@ class Engine:
     def cancel(self, task_id: str) -> tuple[str, str]:
         """Cancel a task; returns the result's code and message."""
         unfinished = Task.objects.filter(pk=task_id, status__in=("ACTIVE", "INACTIVE"))
+        with self._changed:
+            # Before it is stored: its end takes the task out again.
+            self._cancelled.add(task_id)
         if not unfinished.update(cancel_requested=True):
+            with self._changed:
+                self._cancelled.discard(task_id)
             return knobs.canceled_finished_code, TASK_COMPLETE
         with self._changed:
-            self._cancelled.add(task_id)
             self._is_woken = True
             self._changed.notify_all()
             self._changed.wait_for(
