@@ -154,6 +154,10 @@ class Sandbox:
         logged: list[dict[str, Any]] = answer["requests"]
         return logged
 
+    def under_way(self) -> int:
+        """How many requests are held up or handled just now."""
+        return int(self._ask("GET", "requests", params={"path": "none"})["under_way"])
+
     def forget_requests(self) -> None:
         self._ask("DELETE", "requests", json={})
 

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
@@ -25,6 +26,8 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 LOG_LENGTH = 200_000
+#: how long a reset waits for the requests that are being handled
+PATIENCE = 10.0
 #: set in the environ of a request for which there is no route
 UNEXPECTED = "sandbox.unexpected"
 #: the path as it was sent: each character is a byte
@@ -78,10 +81,20 @@ class LoggedRequest:
 
 
 class Wire:
-    """The faults, latencies and the log of one sandbox."""
+    """The faults, latencies and the log of one sandbox.
+
+    A request belongs to the world in which it came. One that is late, because it was
+    held up and the sandbox was reset meanwhile, uses up no fault of the next world,
+    is not in its log and leaves nothing in it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._world = 0
+        self._under_way = 0
+        self._handled = 0
+        self._is_ending = False
         self._faults: list[Fault] = []
         self._latencies: dict[str, float] = {}
         self._log: deque[LoggedRequest] = deque(maxlen=LOG_LENGTH)
@@ -111,8 +124,61 @@ class Wire:
         with self._lock:
             self._log.clear()
 
-    def record(self, request: LoggedRequest) -> None:
-        self._log.append(request)
+    @contextmanager
+    def under_way(self) -> Iterator[int]:
+        """The world in which a request comes; it waits while one ends."""
+        with self._lock:
+            self._under_way += 1
+            self._changed.wait_for(lambda: not self._is_ending)
+            world = self._world
+        try:
+            yield world
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def how_many(self) -> int:
+        """Requests that are held up or handled."""
+        return self._under_way
+
+    def hold_up(self, world: int, seconds: float) -> None:
+        with self._lock:
+            self._changed.wait_for(lambda: self._world != world, seconds)
+
+    @contextmanager
+    def handling(self, world: int) -> Iterator[bool]:
+        """``False`` if the world has ended, else it does not end meanwhile."""
+        with self._lock:
+            is_there = self._world == world and not self._is_ending
+            self._handled += is_there
+        try:
+            yield is_there
+        finally:
+            with self._lock:
+                self._handled -= is_there
+                self._changed.notify_all()
+
+    @contextmanager
+    def next_world(self) -> Iterator[None]:
+        """Nothing is handled meanwhile; afterwards no fault, latency or request."""
+        with self._lock:
+            self._is_ending = True
+            self._changed.wait_for(lambda: not self._handled, PATIENCE)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._faults.clear()
+                self._latencies.clear()
+                self._log.clear()
+                self._world += 1
+                self._is_ending = False
+                self._changed.notify_all()
+
+    def record(self, world: int, request: LoggedRequest) -> None:
+        with self._lock:
+            if self._world == world:
+                self._log.append(request)
 
     def requests(self, route: str = "") -> list[dict[str, Any]]:
         with self._lock:
@@ -171,10 +237,19 @@ class WireLayer:
     def _through_the_wire(
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         began = time.time()
-        if delay := wire.latency_for(path):
-            time.sleep(delay)
+        with wire.under_way() as world:
+            if delay := wire.latency_for(environ["PATH_INFO"]):
+                wire.hold_up(world, delay)
+            with wire.handling(world) as is_in_time:
+                if not is_in_time:
+                    _reset_connection(environ)
+                return self._logged(world, began, environ, start_response)
+
+    def _logged(
+        self, world: int, began: float, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         fault = wire.fault_for(method, path)
         seen: list[int] = []
 
@@ -188,6 +263,7 @@ class WireLayer:
             return self._faulty(fault, environ, remember)
         finally:
             wire.record(
+                world,
                 LoggedRequest(
                     method=method,
                     path=path,
@@ -196,7 +272,7 @@ class WireLayer:
                     at=began,
                     seconds=time.time() - began,
                     is_unexpected=UNEXPECTED in environ,
-                )
+                ),
             )
             if UNEXPECTED in environ:
                 query = environ.get("QUERY_STRING", "")

@@ -121,7 +121,8 @@ def set_latency(asked: Document) -> Document:
 
 
 def _get_requests(asked: Any) -> Document:
-    return {"requests": wire.requests(asked.get("path", ""))}
+    logged = wire.requests(asked.get("path", ""))
+    return {"requests": logged, "under_way": wire.how_many()}
 
 
 def clear_requests(asked: Document) -> Document:
@@ -131,19 +132,18 @@ def clear_requests(asked: Document) -> Document:
 
 def reset_all(asked: Document) -> Document:
     """Seeded state again: knobs, clock, faults, log, rows and files."""
-    background.stop()
-    try:
-        knobs.reset()
-        wire.clear_faults()
-        limits.reset()
-        clock.reset()
-        lazy.reset()
-        planting.replant()
-        files.forget_uses()
-        planting.register_redirect_uris(runtime.redirect_uris)
-        wire.clear_log()
-    finally:
-        background.start()
+    with wire.next_world():
+        background.stop()
+        try:
+            knobs.reset()
+            limits.reset()
+            clock.reset()
+            lazy.reset()
+            planting.replant()
+            files.forget_uses()
+            planting.register_redirect_uris(runtime.redirect_uris)
+        finally:
+            background.start()
     return {"reset": True}
 
 
