@@ -62,13 +62,13 @@ def test_l18_a_drip_is_cut_off(start):
             pytest.raises(SignInTimedOut),
         ):
             provider.ask("GET", far.url)
-        assert far.was_cut.wait(10), "the connection is closed as well"
+        assert far.was_cut.wait(60), "the connection is closed as well"
     assert time.monotonic() - began < provider.READ_SECONDS
 
 
 def test_l18_silence_is_a_timeout():
     done = threading.Event()
-    with far_server(lambda handler: done.wait(10)) as far:
+    with far_server(lambda handler: done.wait(60)) as far:
         with (
             mock.patch.object(provider, "READ_SECONDS", 0.2),
             pytest.raises(SignInTimedOut),
@@ -163,10 +163,11 @@ def test_l18_a_configured_proxy_is_asked(settings):
 
 
 def test_l18_nobody_there_is_an_outage():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(SignInUnreachable):
-        provider.ask("GET", f"http://127.0.0.1:{port}/")
+    with socket.socket() as silent:  # has the port, and does not listen
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        with pytest.raises(SignInUnreachable):
+            provider.ask("GET", f"http://127.0.0.1:{port}/")
 
 
 def test_l18_an_answer_that_breaks_off_is_an_outage():

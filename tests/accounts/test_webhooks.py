@@ -146,11 +146,11 @@ def test_any_other_answer_is_no_delivery_and_redirects_are_not_followed(
 
 def test_nobody_there_is_no_delivery(settings):
     settings.WEBHOOKS_TO_PRIVATE = True
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(webhooks.NotDelivered, match="did not answer"):
-        webhooks.deliver(f"http://127.0.0.1:{port}/", b"", key=KEY, delivery_id="1")
+    with socket.socket() as silent:  # has the port, and does not listen
+        silent.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(webhooks.NotDelivered, match="did not answer"):
+            webhooks.deliver(address, b"", key=KEY, delivery_id="1")
 
 
 @pytest.mark.django_db
