@@ -22,8 +22,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import requests
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-START_SECONDS = 20
-STOP_SECONDS = 10
+START_SECONDS = 60
+STOP_SECONDS = 30
 
 
 class SandboxError(Exception):

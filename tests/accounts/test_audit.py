@@ -234,12 +234,12 @@ def test_two_workers_do_not_seal_at_once():
         with transaction.atomic():
             assert sealing._alone()
             holds.set()
-            done.wait(10)
+            done.wait(60)
         connections.close_all()
 
     other = threading.Thread(target=hold_the_lock)
     other.start()
-    assert holds.wait(10)
+    assert holds.wait(60)
     assert sealing.seal_new() == 0
     done.set()
     other.join()
@@ -254,12 +254,12 @@ def test_an_entry_of_a_slow_transaction_is_sealed_later_and_nothing_is_missed():
         with transaction.atomic():
             write()
             written.set()
-            sealed.wait(10)
+            sealed.wait(60)
         connections.close_all()
 
     other = threading.Thread(target=slow)
     other.start()
-    assert written.wait(10)
+    assert written.wait(60)
     write(2)
     assert sealing.seal_new() == 2
     sealed.set()

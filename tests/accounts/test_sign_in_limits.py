@@ -24,6 +24,7 @@ from portal.tasks import clean_up
 from sandbox import seed
 from tests.factories import make_user
 from tests.flows import begin, come_back, sign_in
+from tests.portal.processes import eventually
 
 TOKEN_ROUTE = "/auth/v2/oauth2/token"
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -110,12 +111,9 @@ def test_l22_a_sign_in_waits_for_another_of_the_same_identity(browser, sandbox):
     with transaction.atomic():
         lock_identity(seed.ADA_ID)
         other.start()
-        tries = iter(range(500))
-        while not somebody_waits_for_a_lock() and next(tries, None) is not None:
-            other.join(0.02)
-        assert somebody_waits_for_a_lock()
+        assert eventually(somebody_waits_for_a_lock)
         assert answers == []
-    other.join(30)
+    other.join()
     assert [answer.status_code for answer in answers] == [302]
 
 
@@ -129,15 +127,12 @@ def test_l22_a_deletion_waits_for_a_sign_in_and_takes_it_along(browser, sandbox)
 
     def in_the_middle(**kwargs):
         deletion.start()
-        tries = iter(range(500))
-        while not somebody_waits_for_a_lock() and next(tries, None) is not None:
-            deletion.join(0.02)
-        assert somebody_waits_for_a_lock()
+        assert eventually(somebody_waits_for_a_lock)
         return remember_profile(**kwargs)
 
     with mock.patch("accounts.sign_in.remember_profile", in_the_middle):
         answer = come_back(browser, address)
-    deletion.join(30)
+    deletion.join()
 
     # Whichever of the two came first after the sign-in was stored.
     assert answer.status_code in (302, 400)

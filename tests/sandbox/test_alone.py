@@ -5,9 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]  # it has no stubs here
 import requests
 
 from sandbox.testing import REPOSITORY
@@ -43,6 +43,12 @@ def test_only_its_helper_for_tests_makes_requests():
     assert found <= {"testing.py", "wire.py"}
 
 
+def processor_seconds(process: psutil.Process) -> float:
+    """Of it and of what it has started; a busy machine takes no more of them."""
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
+
+
 def test_its_directory_is_all_it_needs(tmp_path):
     """As in its image: no portal, no settings in the environment, no database."""
     shutil.copytree(
@@ -50,7 +56,6 @@ def test_its_directory_is_all_it_needs(tmp_path):
         tmp_path / "sandbox",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    began = time.monotonic()
     with subprocess.Popen(
         [sys.executable, "-m", "sandbox", "--port", "0"],
         cwd=tmp_path,
@@ -62,8 +67,8 @@ def test_its_directory_is_all_it_needs(tmp_path):
         lines = [process.stdout.readline() for _ in range(8)]
         url = lines[1].partition("=")[2].strip().removesuffix("/auth/")
         try:
-            answer = requests.get(f"{url}/_sandbox/health", timeout=20)
-            seconds = time.monotonic() - began
+            answer = requests.get(f"{url}/_sandbox/health", timeout=60)
+            seconds = processor_seconds(psutil.Process(process.pid))
         finally:
             process.terminate()
     assert answer.json()["is_globus"] is False

@@ -157,7 +157,7 @@ def test_no_request_is_an_error_of_the_server(
         },
         data=body.encode(),
         headers={"Authorization": f"Bearer {tokens[route.partition('/')[0]]}"},
-        timeout=20,
+        timeout=60,
         allow_redirects=False,
     )
     assert answer.status_code not in (500, 501), answer.text
@@ -245,7 +245,7 @@ def test_check_68_nor_does_a_program_that_a_test_starts(tmp_path, attempt):
         [sys.executable, GUARD, program],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert done.returncode != 0

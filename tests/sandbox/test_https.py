@@ -214,7 +214,7 @@ def test_a_certificate_of_ones_own_needs_its_key(tmp_path):
     command = [sys.executable, "-m", "sandbox", "--port", "0"]
     for more in (["--tls-cert", "x"], ["--tls-cert", "x", "--tls-key", "y"]):
         done = subprocess.run(
-            [*command, *more], capture_output=True, text=True, timeout=20, check=False
+            [*command, *more], capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode != 0
         assert "Error" in done.stderr

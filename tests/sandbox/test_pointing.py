@@ -136,7 +136,7 @@ def test_a_port_in_use_is_one_sentence(sandbox):
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert ended.returncode == 1

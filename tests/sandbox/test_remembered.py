@@ -33,7 +33,7 @@ def everywhere(sandbox) -> Ask:
         start = threading.Barrier(THREADS)
 
         def ask(number: int) -> int:
-            start.wait(10)
+            start.wait(60)
             answer = requests.get(
                 f"{sandbox.url}/transfer/v0.10/operation/endpoint/{collection}/ls",
                 params={"path": path},

@@ -1,7 +1,6 @@
 """Section 9, checks 45 to 55: tasks that really copy and delete."""
 
 import os
-import time
 
 import globus_sdk
 import pytest
@@ -360,10 +359,9 @@ def test_check_54_a_running_copy_stops_when_cancelled(sandbox, client, laptop):
     sandbox.set(copy_bytes_per_second=50_000)
     task_id = client.submit_transfer(wish(("/large", "/copy")))["task_id"]
     has_nice_status(client, task_id, "OK")
-    began = time.monotonic()
     client.cancel_task(task_id)
     assert finished(client, task_id)["fatal_error"]["code"] == "CANCELED"
-    assert time.monotonic() - began < 5
+    assert client.get_task(task_id)["files_transferred"] == 0
     assert not (laptop / "copy").exists(), "no half file is left"
 
 

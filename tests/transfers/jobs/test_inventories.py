@@ -491,7 +491,7 @@ def test_a_walk_asks_for_several_folders_at_once_and_no_more(service_account):
             return folders
         asking.append(path)
         most.append(len(asking))
-        together.wait(timeout=20)  # breaks if fewer ask
+        together.wait(timeout=60)  # breaks if fewer ask
         asking.remove(path)
         return files(["a"])
 
@@ -511,7 +511,7 @@ def test_what_was_asked_for_when_one_failed_is_kept(service_account):
         if path == "/x/":
             return [{"name": name, "type": "dir"} for name in "ab"]
         if is_down:
-            both.wait(timeout=20)
+            both.wait(timeout=60)
             if path == "/x/a/":
                 raise GlobusUnreachable
         return files(["one"])

@@ -5,11 +5,10 @@ for good, and each sees what the other has done.
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
-from django.utils import timezone
 
 from tests.factories import make_job, make_run, make_schedule, make_user
 from tests.portal.processes import eventually
@@ -19,7 +18,8 @@ from transfers.jobs.models import Job, Run, Schedule
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HOUR = timedelta(hours=1)
+NOW = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
+DUE = NOW + timedelta(minutes=30)
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def job(service_account):
 
 @pytest.fixture
 def schedule(job):
-    """Was due within the last hour."""
-    return make_schedule(job, now=timezone.now() - HOUR)
+    """Due on the hour."""
+    return make_schedule(job, now=NOW)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def with_schedules(job, *, cron=""):
 @pytest.mark.parametrize("cron", ["30 * * * *", ""])
 def test_a_job_is_saved_while_its_schedule_fires(job, schedule, meanwhile, cron):
     done = meanwhile(ledger, "store", lambda: with_schedules(job, cron=cron))
-    assert ledger.fire_due() == 1
+    assert ledger.fire_due(now=DUE) == 1
     done.result(60)
     assert Job.objects.get().label == "saved"
     assert Run.objects.get().state == Run.State.WAITING
@@ -99,7 +99,7 @@ def test_a_job_is_saved_while_its_schedule_fires(job, schedule, meanwhile, cron)
 
 def test_a_job_is_deleted_while_its_schedule_fires(job, schedule, meanwhile):
     done = meanwhile(ledger, "store", lambda: saving.delete(job, by=None))
-    assert ledger.fire_due() == 1
+    assert ledger.fire_due(now=DUE) == 1
     with pytest.raises(saving.HasRuns):
         done.result(60)
     assert Run.objects.get().schedule == schedule
