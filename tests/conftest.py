@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import socket
 
 import hypothesis
@@ -18,10 +19,13 @@ from tests.stack import Stack
 STACK = pytest.StashKey[Stack]()
 
 # A busy machine must not decide a test: no deadline, and no check for slow examples.
+# Nor must chance: the examples are the same each time, unless somebody looks for new
+# ones by night.
 hypothesis.settings.register_profile(
     "causeway",
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize="FUZZ_EXAMPLES" not in os.environ,
 )
 hypothesis.settings.load_profile("causeway")
 
