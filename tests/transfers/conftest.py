@@ -19,3 +19,10 @@ def globus(stack, no_pauses):
 def no_pauses(monkeypatch):
     """The SDK does not wait between two tries."""
     monkeypatch.setattr("globus_sdk.transport.requests.time.sleep", lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def time_enough(monkeypatch):
+    """What a page gives up after a few seconds is looked at on a busy machine, too."""
+    monkeypatch.setattr("transfers.jobs.form_looks.PREFLIGHT_SECONDS", 60)
+    monkeypatch.setattr("transfers.looking.LOOKING_SECONDS", 60)
