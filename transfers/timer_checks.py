@@ -39,13 +39,10 @@ _Kind = TroubledTimer.Kind
 
 
 def watch(user: User) -> None:
-    """The person uses timers here; wakes a watch that sleeps."""
-    now = timezone.now()
-    row, made = TimerWatch.objects.get_or_create(
-        user=user, defaults={"next_check_at": now + EVERY}
+    """The person uses timers here; wakes a watch that sleeps, or is about to."""
+    TimerWatch.objects.update_or_create(
+        user=user, defaults={"next_check_at": timezone.now() + EVERY}
     )
-    if not made and row.next_check_at is None:
-        TimerWatch.objects.filter(user=user).update(next_check_at=now + EVERY)
 
 
 def queue_due(now: datetime) -> None:
@@ -66,20 +63,24 @@ def check(user: User, *, now: datetime | None = None) -> None:
     consent that was taken back is told by whatever needs it.
     """
     now = now or timezone.now()
+    watches = TimerWatch.objects.filter(user=user)
+    before = watches.values_list("next_check_at", flat=True).first()
+    # One that was woken while Globus was asked stays awake.
+    as_before = watches.filter(next_check_at=before)
     try:
         found = timers.mine(timers_client(user, WORKER))
     except PortalError as err:
         may_pass = isinstance(err, GlobusFailure) and err.passing
         if not may_pass:
-            TimerWatch.objects.filter(user=user).update(next_check_at=None)
+            as_before.update(next_check_at=None)
         logger.warning(
             "The timers of %s were not seen: %s", user.pk, type(err).__name__
         )
         return
     note(user, found, now=now)
-    runs_on = any(not timer.has_ended for timer in found)
-    changes = {} if runs_on else {"next_check_at": None}
-    TimerWatch.objects.filter(user=user).update(checked_at=now, **changes)
+    watches.update(checked_at=now)
+    if all(timer.has_ended for timer in found):
+        as_before.update(next_check_at=None)
 
 
 def note(user: User, found: Iterable[Timer], *, now: datetime | None = None) -> None:

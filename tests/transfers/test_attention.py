@@ -22,9 +22,16 @@ from accounts import (
 )
 from accounts.clients import timers_client
 from accounts.models import OutboxMessage, ServiceAccountRole
-from portal.globus.errors import CredentialRefused, UnexpectedAnswer
+from portal.globus import scopes
+from portal.globus.errors import ConsentRequired, CredentialRefused, UnexpectedAnswer
 from sandbox import seed
-from tests.factories import make_job, make_run, make_service_account, make_user
+from tests.factories import (
+    make_job,
+    make_run,
+    make_service_account,
+    make_token,
+    make_user,
+)
 from tests.flows import consent, go_on, person
 from tests.sandbox.waiting import until
 from tests.transfers.test_timers import PLAN, TRANSFER, make, text_of
@@ -199,6 +206,26 @@ def test_a_check_is_one_call_and_rests_when_nothing_runs(as_ada, sandbox, timer)
     as_ada.post(f"{timer}delete/")
     timer_checks.check(person("ada"))
     assert TimerWatch.objects.get().next_check_at is None
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_timer_that_is_made_while_globus_is_asked_is_looked_after(
+    monkeypatch, refused
+):
+    """What the check has seen is older."""
+    user = make_user()
+    make_token(user, resource_server=scopes.TIMERS)
+    timer_checks.watch(user)
+
+    def meanwhile(client):
+        timer_checks.watch(user)
+        if refused:
+            raise ConsentRequired(required_scopes=(scopes.TIMERS,))
+        return []
+
+    monkeypatch.setattr(timers, "mine", meanwhile)
+    timer_checks.check(user)
+    assert TimerWatch.objects.get().next_check_at
 
 
 def test_a_globus_that_is_away_changes_nothing(as_ada, sandbox, timer):
