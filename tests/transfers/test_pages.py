@@ -518,6 +518,7 @@ def test_the_live_part_answers_304_until_something_changes(signed_in):
 def test_the_live_part_ends_with_the_transfer(signed_in):
     owner = make_user()
     transfer = make_transfer(owner, status="SUCCEEDED", finished_at=timezone.now())
+    TaskDetails.objects.create(transfer=transfer, fetched_at=timezone.now())
     answer = signed_in(owner).get(f"/transfers/{transfer.pk}/progress/")
     assert answer.status_code == 286
     assert "hx-get" not in text_of(answer)
