@@ -22,6 +22,7 @@ from sandbox.models import Task, Timer, TimerRun
 from sandbox.timers.consents import missing
 from sandbox.timers.documents import schedule_of
 from sandbox.transfer.callers import Caller
+from sandbox.transfer.engine import engine
 from sandbox.transfer.errors import TransferFailure
 from sandbox.transfer.submission import submit_transfer
 
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 BUSY_TICK = 0.05
 IDLE_TICK = 2.0
 #: real seconds that a tick which is due waits for the run before it to end
-PATIENCE = 2.0
+PATIENCE = 20.0
 
 
 class Runner:
@@ -107,9 +108,10 @@ class Runner:
         last = timer.runs.order_by("-pk").first()
         if last is None or not last.task_id:
             return ""
-        if not Task.objects.filter(pk=last.task_id, completed_at=None).exists():
+        task = Task.objects.filter(pk=last.task_id, completed_at=None).first()
+        if task is None or engine.is_at_rest(task):
             self._awaited.pop(last.task_id, None)
-            return ""
+            return "stuck" if task else ""
         # Since the tick is due, not since the task began: a jump of the clock makes
         # a tick due whenever somebody likes, and the task may have begun long ago.
         since = self._awaited.setdefault(last.task_id, time.monotonic())

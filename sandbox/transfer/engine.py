@@ -109,6 +109,14 @@ class Engine:
             is_done = task_id not in self._cancelled
         return CANCELED if is_done else (knobs.cancel_pending_code, CANCEL_ACCEPTED)
 
+    def is_at_rest(self, task: Task) -> bool:
+        """An unfinished task with which nothing happens before the clock goes on, or
+        somebody does something."""
+        if task.pk in self._attempting:
+            return False
+        waits = self._next_try.get(task.pk, 0.0) > clock.now()
+        return waits or task.is_paused or task.status == "INACTIVE"
+
     # --- the scheduler thread
 
     def _schedule(self) -> None:

@@ -53,5 +53,9 @@ for later, expected in (
 ):
     with mock.patch("time.monotonic", return_value=began + later):
         print(runner._last_run(timer), expected)
+# One with which nothing happens is not waited for.
+for what in ({"is_paused": True}, {"status": "INACTIVE", "is_paused": False}):
+    Task.objects.update(**what)
+    print(runner._last_run(timer), "stuck")
 Task.objects.update(completed_at=1.0)
 print(runner._last_run(timer) or "ended", "ended")

@@ -174,7 +174,7 @@ def test_a_tick_waits_for_the_run_before_it_from_when_it_is_due(tmp_path):
     assert ended.returncode == 0, ended.stderr
     answers = [line.split() for line in ended.stdout.splitlines()]
     assert [one for one, _ in answers] == [other for _, other in answers]
-    assert len(answers) == 4
+    assert len(answers) == 6
 
 
 def test_two_timers_of_one_transfer_run_one_after_the_other(

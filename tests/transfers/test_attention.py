@@ -34,7 +34,7 @@ from tests.factories import (
 )
 from tests.flows import consent, go_on, person
 from tests.sandbox.waiting import until
-from tests.transfers.test_timers import PLAN, TRANSFER, make, text_of
+from tests.transfers.test_timers import PLAN, TRANSFER, first_run_ends, make, text_of
 from transfers import attention, open_matters, timer_checks, timer_instead, timers
 from transfers.jobs.models import JobRole, Run
 from transfers.models import TimerWatch, Transfer, TroubledTimer
@@ -80,6 +80,7 @@ def test_a_timer_that_waits_for_a_consent_needs_its_owner(
 ):
     assert TimerWatch.objects.get().next_check_at
     assert look(sandbox) == []
+    first_run_ends()
     sandbox.withdraw_consents(
         scope_name=f"https://auth.globus.org/scopes/{seed.RESEARCH}/data_access"
     )
