@@ -20,6 +20,7 @@ from sandbox import seed
 from tests.factories import make_service_account, make_token, make_transfer, make_user
 from tests.flows import REFRESH, come_back, person, scopes_asked
 from tests.portal.processes import eventually
+from tests.sandbox.waiting import until
 from transfers import attention, details, monitoring, open_matters, submission, tasks
 from transfers.history import keep_samples
 from transfers.models import STALLED_AFTER, TaskDetails, Transfer
@@ -362,6 +363,8 @@ def test_events_come_with_the_refresh_once_there_is_a_task(as_ada, messages):
 
     long_ago = timezone.now() - details.FRESH
     assert refreshed(asked_at=long_ago, fetched_at=long_ago)[1] == 1
+    client = transfer_client(person("ada"))
+    until(lambda: list(client.task_event_list(transfer.task_id)), "its beginning")
     tasks.fetch_details(str(transfer.pk))
     assert "STARTED" in text_of(refreshed()[0])
 

@@ -24,12 +24,11 @@ def worker(messages):
     ending = threading.Event()
 
     def work():
-        done = set()
+        done = 0
         while not ending.wait(0.02):
-            for name, *arguments in messages():
-                if (name, *arguments) not in done:
-                    done.add((name, *arguments))
-                    getattr(tasks, name)(*arguments)
+            for name, *arguments in messages()[done:]:
+                done += 1
+                getattr(tasks, name)(*arguments)
             tasks.tick()
         connection.close()
 
