@@ -157,6 +157,8 @@ class Knobs:
     https_transfer_tokens: bool = False
     #: a mapped collection wants data_access beside https
     https_wants_data_access: bool = False
+    #: a file that breaks off on its way is stored as far as it came
+    https_keeps_incomplete: bool = False
     https_created_status: int = 201
     https_changed_status: int = 204
     #: how long a browser stays signed in at a collection: 11 days

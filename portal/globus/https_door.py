@@ -49,6 +49,7 @@ STORE_SECONDS = 60.0
 #: between two bytes of a file, in either direction
 STALL_SECONDS = 30.0
 CHUNK = 262_144  # bytes
+NO_CONNECTION = "HTTPS.NoConnection"
 #: slower than this for a whole minute is no transfer, but a thread that is held
 SLOWEST_BYTES_A_MINUTE = 65_536
 POOL_SIZE = 16
@@ -89,6 +90,16 @@ class FileBrokeOff(GlobusFailure):
     advice = "The collection's server stopped in the middle of the file. Try again."
     status = 502
     passing = True
+
+
+class StoreBrokeOff(CollectionUnavailable):
+    """A server that writes in place has a part of the file now."""
+
+    title = "The file did not arrive"
+    advice = (
+        "The connection to the collection ended before the whole file was there. A "
+        "part of it may be: look at the folder before you send it again."
+    )
 
 
 @dataclass(frozen=True)
@@ -236,6 +247,7 @@ def store(
     :param replace: else a server that knows ``If-None-Match`` keeps a file that is
         there already; who needs to be sure looks first
     :raises Conflict: there is one already
+    :raises StoreBrokeOff: nobody knows how much of it is there
     """
     headers = {
         "Content-Length": str(length),
@@ -243,7 +255,12 @@ def store(
     }
     if not replace:
         headers["If-None-Match"] = "*"
-    response = _ask("PUT", source, token, headers, body, seconds=STORE_SECONDS)
+    try:
+        response = _ask("PUT", source, token, headers, body, seconds=STORE_SECONDS)
+    except CollectionUnavailable as err:
+        if err.code == NO_CONNECTION:
+            raise
+        raise StoreBrokeOff(code=err.code) from err
     try:
         if not 200 <= response.status < 300:
             raise failure_of(response.status, response.headers)
@@ -322,7 +339,7 @@ def _ask(
         except NewConnectionError as err:
             if isinstance(err.__cause__, ForbiddenAddress):
                 raise NotServed(code="ForbiddenAddress") from err
-            raise CollectionUnavailable(code="HTTPS.NoConnection") from err
+            raise CollectionUnavailable(code=NO_CONNECTION) from err
         except HTTPError as err:
             raise CollectionUnavailable(code=f"HTTPS.{type(err).__name__}") from err
     raise AssertionError

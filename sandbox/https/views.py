@@ -7,6 +7,7 @@ What production answers to HEAD, ranges and errors is not known; this is standar
 HTTP (RFC 9110), with ``{code, message}`` as the body of an error.
 """
 
+import errno
 import itertools
 import mimetypes
 import os
@@ -335,7 +336,11 @@ def _pieces(file: int, first: int, length: int) -> Iterator[bytes]:
 
 
 def _write(request: HttpRequest, where: Place) -> HttpResponse:
-    """Take the body whole, then rename it into place: no reader sees half of it."""
+    """Take the body whole, then rename it into place: no reader sees half of it.
+
+    A body that is shorter than was said is incomplete (RFC 9112 section 8), and is
+    dropped unless a knob says otherwise.
+    """
     if os.path.isdir(where.real):
         raise Refused(409, "Conflict", f"'{where.path}' is a directory")
     if not os.path.isdir(os.path.dirname(where.real)):
@@ -346,6 +351,9 @@ def _write(request: HttpRequest, where: Place) -> HttpResponse:
         with open(unfinished, "wb") as file:
             while piece := request.read(CHUNK):
                 file.write(piece)
+            left = int(request.META.get("CONTENT_LENGTH") or 0) - file.tell()
+        if left > 0 and not knobs.https_keeps_incomplete:
+            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         os.replace(unfinished, where.real)
     except OSError as err:
         if os.path.exists(unfinished):

@@ -9,8 +9,10 @@ from django.test import Client
 
 from portal.globus import https_door
 from sandbox import seed, seed_files
+from tests.sandbox.waiting import until
 from tests.transfers.over_https import address, allowed
 from transfers import streams
+from transfers.views import uploading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -182,13 +184,17 @@ def test_a_server_that_is_down_is_found_before_files_are_chosen(as_ada, sandbox)
     assert as_ada.get(PAGE).status_code == 502
 
 
-def test_a_browser_that_goes_away_leaves_nothing_behind(as_ada, root, monkeypatch):
-    from transfers.views import uploading
-
+@pytest.mark.parametrize("keeps", [False, True])
+def test_half_a_file_is_not_taken_for_one(as_ada, root, sandbox, monkeypatch, keeps):
+    """The browser went away; and a server may keep what came until then."""
+    sandbox.set(https_keeps_incomplete=keeps)
     monkeypatch.setattr(uploading, "_length", lambda request: 1_000_000)
     answer = put(as_ada, "half.bin", b"x" * 500_000)
     assert answer.status_code == 502
-    assert not (root / "home/ada/half.bin").exists()
+    assert "A part of it may be" in answer.json()["sentence"]
+    # The server reads on after the portal has given up.
+    until(lambda: not sandbox.under_way(), "the end of the request")
+    assert (root / "home/ada/half.bin").exists() is keeps
 
 
 def test_w08_limits(as_ada, settings, sandbox):
