@@ -312,6 +312,22 @@ def test_check_58_bookmarks_are_found_by_name(cli):
     assert cli("bookmark", "delete", "sensors").code == 0
 
 
+def test_check_60_a_mapped_collection_needs_its_consent_below_the_timer(
+    sandbox, person
+):
+    """A person is told the command that asks for it, and it helps."""
+    assert person.log_in("ada").code == 0
+    places = [f"{seed.TUTORIAL_1}:/share/godata/file1.txt", f"{seed.TUTORIAL_1}:/~/t"]
+    command = ["timer", "create", "transfer", *places, "--interval", "1d"]
+    refused = person(*command)
+    assert refused.code == 4, refused
+    wanted = f"globus session consent --timer-data-access '{seed.TUTORIAL_1}'"
+    assert wanted in refused.out
+    consent = ["session", "consent", "--timer-data-access", seed.TUTORIAL_1]
+    assert person.log_in("ada", *consent).code == 0
+    assert person(*command).code == 0
+
+
 @pytest.mark.parametrize("arguments", [["whoami"], ["ls", f"{BOX}:/"]])
 def test_check_66_a_dead_login_is_hinted_at(sandbox, person, arguments):
     assert person.log_in("ada").code == 0

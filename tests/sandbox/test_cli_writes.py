@@ -150,20 +150,3 @@ def test_check_60_a_timer_of_the_cli_runs(world):
     until(lambda: runs() == 1, "the first run")
     sandbox.advance(86_400)
     until(lambda: runs() == 2, "the second run")
-
-
-def test_check_60_a_mapped_collection_needs_its_consent_below_the_timer(
-    sandbox, tmp_path
-):
-    """A person is told the command that asks for it, and it helps."""
-    person = Cli(sandbox, tmp_path, person=True)
-    assert person.log_in("ada").code == 0
-    places = [f"{seed.TUTORIAL_1}:/share/godata/file1.txt", f"{seed.TUTORIAL_1}:/~/t"]
-    command = ["timer", "create", "transfer", *places, "--interval", "1d"]
-    refused = person(*command)
-    assert refused.code == 4, refused
-    wanted = f"globus session consent --timer-data-access '{seed.TUTORIAL_1}'"
-    assert wanted in refused.out
-    consent = ["session", "consent", "--timer-data-access", seed.TUTORIAL_1]
-    assert person.log_in("ada", *consent).code == 0
-    assert person(*command).code == 0
