@@ -35,14 +35,21 @@ def waits_for(page, text):
     page.get_by_text(text).first.wait_for(timeout=90_000)
 
 
-def test_it_stalls_is_mended_through_a_consent_watched_and_repeated(
-    page_of, open_page, site
-):
+def on_its_way(page_of, site, label):
+    """The page of a transfer that Globus works on until the sandbox lets it end."""
     page = page_of("ada")
     consent_to_research(page, site)
     site.sandbox.set(hold_tasks=True)
-    address = send(page, site, "stopped on its way", RUN)
+    send(page, site, label, RUN)
     waits_for(page, "Globus is working on it.")
+    return page
+
+
+def test_it_stalls_is_mended_through_a_consent_watched_and_repeated(
+    page_of, open_page, site
+):
+    page = on_its_way(page_of, site, "stopped on its way")
+    address = page.url
     site.sandbox.withdraw_consents(username=seed.ADA)
     site.sandbox.set(hold_tasks=False)
     waits_for(page, "Globus may not act for you there any more.")
@@ -86,11 +93,8 @@ OF_THE_MONITOR = ("/task_list", "/event_list", "/pause_info", "/token")
 
 
 def test_pages_that_watch_ask_the_portal_and_never_globus(page_of, site):
-    page = page_of("ada")
-    consent_to_research(page, site)
-    site.sandbox.set(hold_tasks=True)
-    address = send(page, site, "watched by many", RUN)
-    waits_for(page, "Globus is working on it.")
+    page = on_its_way(page_of, site, "watched by many")
+    address = page.url
     tabs = [page]
     for place in (address, f"{site.url}/", f"{site.url}/transfers/"):
         tabs.append(page.context.new_page())
@@ -159,11 +163,7 @@ def test_a_pick_outlives_the_rows_that_are_brought_up_to_date(page_of, site):
 
 
 def test_a_press_outlives_what_is_brought_up_to_date(page_of, site):
-    page = page_of("ada")
-    consent_to_research(page, site)
-    site.sandbox.set(hold_tasks=True)
-    send(page, site, "pressed for long", RUN)
-    waits_for(page, "Globus is working on it.")
+    page = on_its_way(page_of, site, "pressed for long")
     looks = []
     page.on("response", lambda answer: looks.append(answer.url))
     page.get_by_role("link", name="Cancel the transfer").hover()
@@ -188,11 +188,7 @@ ADD_A_BUTTON = """live => {
 
 
 def test_a_press_of_a_key_outlives_it_too(page_of, site):
-    page = page_of("ada")
-    consent_to_research(page, site)
-    site.sandbox.set(hold_tasks=True)
-    send(page, site, "pressed by a key", RUN)
-    waits_for(page, "Globus is working on it.")
+    page = on_its_way(page_of, site, "pressed by a key")
     page.locator("#live").evaluate(ADD_A_BUTTON)
     page.keyboard.down(" ")
     for _ in range(2):  # the first may have been on its way
@@ -204,11 +200,7 @@ def test_a_press_of_a_key_outlives_it_too(page_of, site):
 
 
 def test_a_release_that_is_never_heard_of_stops_nothing_for_good(page_of, site):
-    page = page_of("ada")
-    consent_to_research(page, site)
-    site.sandbox.set(hold_tasks=True)
-    send(page, site, "released elsewhere", RUN)
-    waits_for(page, "Globus is working on it.")
+    page = on_its_way(page_of, site, "released elsewhere")
     page.locator("#live").evaluate(ADD_A_BUTTON)
     page.locator("#probe").dispatch_event("pointerdown")
     for _ in range(2):
@@ -231,11 +223,7 @@ UNFOLD_AND_ASK = """live => {
 
 
 def test_what_is_unfolded_stays_so_when_it_is_brought_up_to_date(page_of, site):
-    page = page_of("ada")
-    consent_to_research(page, site)
-    site.sandbox.set(hold_tasks=True)
-    send(page, site, "with a table", RUN)
-    waits_for(page, "Globus is working on it.")
+    page = on_its_way(page_of, site, "with a table")
 
     def with_a_table(route):
         answer = route.fetch()
@@ -261,11 +249,7 @@ SCROLL_AND_ASK = """(live, events) => {
 
 
 def test_what_is_scrolled_and_has_the_focus_stays_so(page_of, site):
-    page = page_of("ada")
-    consent_to_research(page, site)
-    site.sandbox.set(hold_tasks=True)
-    send(page, site, "with a long list", RUN)
-    waits_for(page, "Globus is working on it.")
+    page = on_its_way(page_of, site, "with a long list")
     lines = "<p>An event</p>" * 100
     events = f"<div id='probe' class='scroll events' tabindex='0'>{lines}</div>"
 
