@@ -248,6 +248,7 @@ class Engine:
         except Stopped:
             pass  # the scheduler ends what was cancelled or expired, a start the rest
         except Exception:
+            # The task shows it as a fault and is tried again, or it would hang.
             log.exception("Task %s met an error", task_id)
             self._note_faults(task_id, [Fault("INTERNAL_ERROR", "See the log")])
         finally:
